@@ -1,0 +1,264 @@
+"""The one place where a conversation becomes tokens, for training, evaluation and serving alike.
+
+`encode_prompt` gives what the server sends to the model. A training sample is built from it: the prompt of a turn,
+then the completion that the model would have had to produce. So the three cannot drift apart, and the loss mask is a
+by-product. Text of users never becomes a control token, whatever it contains.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from danlu.models.messages import Message, normalise_messages
+from danlu.recipe.errors import UserError
+
+RENDERING_VERSION = 1
+
+# Unicode noncharacters: never in interchanged text, so one of them can mark user text inside a rendered template
+_MARKS = [chr(code) for code in range(0xFDD0, 0xFDF0)]
+
+
+class RenderingProblem(ValueError):
+    """A conversation that this model's chat template does not render as prompt plus completion."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One training sequence.
+
+    Attributes:
+        input_ids: token ids [T].
+        spans: half-open ranges of positions whose tokens are learned, in order.
+        turns: index in the conversation of the message behind each span.
+    """
+
+    input_ids: list[int]
+    spans: list[tuple[int, int]]
+    turns: list[int]
+
+    @property
+    def learned(self) -> int:
+        """Number of tokens that carry a loss."""
+        return sum(end - start for start, end in self.spans)
+
+
+class ChatRenderer:
+    """Turns conversations into tokens with a tokenizer and its chat template."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        if not getattr(tokenizer, "chat_template", None):
+            raise UserError(
+                "the tokenizer has no chat template, so a conversation cannot be rendered",
+                where=str(getattr(tokenizer, "name_or_path", "")),
+                fix="use an instruct model, or add chat_template.jinja to the model's folder",
+            )
+        if tokenizer.eos_token_id is None:
+            raise UserError("the tokenizer has no end-of-turn token", fix="set 'eos_token' in tokenizer_config.json")
+        self.tokenizer = tokenizer
+        self.eos_id = int(tokenizer.eos_token_id)
+        self.pad_id = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.eos_id)
+        added = tokenizer.added_tokens_decoder.items()
+        self._special = {str(token): int(index) for index, token in added if token.special}
+        self._split = re.compile("(" + "|".join(re.escape(t) for t in sorted(self._special, key=len, reverse=True)) + ")")
+
+    # -- what everything else calls ------------------------------------------------------------------------------
+
+    def encode_prompt(
+        self, messages: Sequence[Message], *, thinking: bool = False, tools: list[dict[str, Any]] | None = None
+    ) -> list[int]:
+        """Token ids of everything the model sees before it answers.
+
+        Args:
+            messages: the conversation so far (see `normalise_messages`).
+            thinking: whether the model may think first; ignored by templates without that switch.
+            tools: OpenAI tool descriptions.
+
+        Raises:
+            MessageProblem, RenderingProblem: the conversation cannot be rendered; the reason is in the message.
+        """
+        clean = normalise_messages(messages)
+        mark = self._mark_for(clean, tools)
+        return self._encode(self._render(clean, tools, thinking, mark, prompt=True), mark)
+
+    def encode_turn(
+        self,
+        messages: Sequence[Message],
+        turn: int,
+        *,
+        thinking: bool | None = None,
+        tools: list[dict[str, Any]] | None = None,
+    ) -> tuple[list[int], list[int]]:
+        """(prompt ids, completion ids) of the assistant message at index `turn`; the completion ends with end-of-turn.
+
+        `thinking` defaults to whether that message has reasoning.
+        """
+        clean = normalise_messages(messages)
+        answer = clean[turn]
+        if answer["role"] != "assistant":
+            raise RenderingProblem(f"messages[{turn}] is not an assistant message")
+        think = bool(answer.get("reasoning_content")) if thinking is None else thinking
+        mark = self._mark_for(clean, tools)
+        prompt = self._render(clean[:turn], tools, think, mark, prompt=True)
+        full = self._render(clean[: turn + 1], tools, think, mark, prompt=False)
+        if not full.startswith(prompt):
+            raise RenderingProblem(
+                f"messages[{turn}]: the chat template does not render this answer as a continuation of its prompt"
+            )
+        completion = self._encode(full[len(prompt) :], mark)
+        return self._encode(prompt, mark), self._ended(completion, turn)
+
+    def samples(
+        self,
+        messages: Sequence[Message],
+        *,
+        thinking: bool | None = None,
+        tools: list[dict[str, Any]] | None = None,
+    ) -> list[Sample]:
+        """Training samples of a conversation: every assistant turn is learned.
+
+        Two turns share a sample exactly when the later prompt begins with the earlier prompt and completion, token
+        for token; otherwise (Qwen3 strips thinking from history) each becomes a sample of its own.
+        """
+        result: list[Sample] = []
+        ids: list[int] = []
+        spans: list[tuple[int, int]] = []
+        turns: list[int] = []
+        for turn, message in enumerate(messages):
+            if message["role"] != "assistant":
+                continue
+            prompt, completion = self.encode_turn(messages, turn, thinking=thinking, tools=tools)
+            if ids and prompt[: len(ids)] != ids:
+                result.append(Sample(ids, spans, turns))
+                spans, turns = [], []
+            ids = prompt + completion
+            spans.append((len(prompt), len(ids)))
+            turns.append(turn)
+        if ids:
+            result.append(Sample(ids, spans, turns))
+        return result
+
+    def encode_text(self, text: str) -> list[int]:
+        """Plain text as tokens, for language modelling: no control token can come out of it."""
+        return self._plain(text)
+
+    def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
+        """Text of token ids; control tokens are left out unless `special`."""
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=not special, clean_up_tokenization_spaces=False))
+
+    @cached_property
+    def rendering_hash(self) -> str:
+        """Hash of how this renderer turns conversations into tokens: template, tokenizer and code, by probes.
+
+        It travels with every dataset and model; a difference means that training and serving would not agree.
+        """
+        probes = [list(_probe(self, messages, tools)) for messages, tools in _PROBES]
+        body = {"version": RENDERING_VERSION, "template": self.tokenizer.chat_template, "probes": probes}
+        return hashlib.sha256(json.dumps(body, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+
+    # -- how -----------------------------------------------------------------------------------------------------
+
+    def _render(
+        self, messages: list[Message], tools: list[dict[str, Any]] | None, thinking: bool, mark: str, *, prompt: bool
+    ) -> str:
+        if mark:
+            messages, tools = _marked(messages, mark, self._special), _marked(tools, mark, self._special)
+        try:
+            text = self.tokenizer.apply_chat_template(
+                messages, tools=tools, tokenize=False, add_generation_prompt=prompt, enable_thinking=thinking
+            )
+        except Exception as error:  # a template may raise anything: its own raise_exception, or a jinja error
+            raise RenderingProblem(f"the chat template refuses this conversation: {error}") from error
+        return str(text)
+
+    def _mark_for(self, messages: list[Message], tools: Any) -> str:
+        """A character to mark control-token look-alikes with, or '' when the conversation has none."""
+        everything = json.dumps([messages, tools], ensure_ascii=False)
+        if not any(token in everything for token in self._special):
+            return ""
+        free = next((mark for mark in _MARKS if mark not in everything), None)
+        if free is None:
+            raise RenderingProblem("the text holds every Unicode noncharacter from U+FDD0 to U+FDEF")
+        return free
+
+    def _encode(self, text: str, mark: str) -> list[int]:
+        if not mark or mark not in text:
+            return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        # Special tokens split the text before anything else does, so the pieces between real ones can be encoded alone
+        ids: list[int] = []
+        for piece in self._split.split(text):
+            if piece in self._special:
+                ids.append(self._special[piece])
+            elif piece:
+                ids.extend(self._plain(piece.replace(mark, "")))
+        return ids
+
+    def _plain(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
+
+    def _ended(self, completion: list[int], turn: int) -> list[int]:
+        """Cut what the template writes behind the end of turn; refuse a completion that never ends."""
+        if self.eos_id not in completion:
+            raise RenderingProblem(
+                f"messages[{turn}]: the chat template does not close the answer with "
+                f"{self.tokenizer.eos_token!r}, so the end of a turn would never be learned"
+            )
+        last = len(completion) - 1 - completion[::-1].index(self.eos_id)
+        return completion[: last + 1]
+
+
+def _marked(value: Any, mark: str, special: dict[str, int]) -> Any:
+    """A deep copy in which each control-token look-alike in a string is broken by `mark` behind its first character."""
+    if isinstance(value, str):
+        for token in special:
+            if token in value:
+                value = value.replace(token, token[0] + mark + token[1:])
+        return value
+    if isinstance(value, dict):
+        return {_marked(key, mark, special): _marked(item, mark, special) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_marked(item, mark, special) for item in value]
+    return value
+
+
+def _probe(renderer: ChatRenderer, messages: list[Message], tools: Any) -> Iterator[list[int] | str]:
+    for thinking in (False, True):
+        try:
+            yield renderer.encode_prompt(messages, thinking=thinking, tools=tools)
+            for sample in renderer.samples(messages, tools=tools):
+                yield sample.input_ids
+        except RenderingProblem:
+            yield "refused"
+
+
+_TOOL = {
+    "type": "function",
+    "function": {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}},
+}
+_PROBES: list[tuple[list[Message], list[dict[str, Any]] | None]] = [
+    ([{"role": "user", "content": "Hello, 你好! x² + 1 = 10\n\tdone"}, {"role": "assistant", "content": "Fine.  好的。"}], None),
+    (
+        [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "content": "b", "reasoning_content": "because"},
+            {"role": "user", "content": " c\n"},
+            {"role": "assistant", "content": "d"},
+        ],
+        None,
+    ),
+    (
+        [
+            {"role": "user", "content": "Weather in 北京?"},
+            {"role": "assistant", "content": "", "tool_calls": [{"name": "weather", "arguments": {"city": "北京"}}]},
+            {"role": "tool", "content": '{"sky": "clear"}'},
+            {"role": "assistant", "content": "Clear."},
+        ],
+        [_TOOL],
+    ),
+]

@@ -1,0 +1,109 @@
+"""From a folder to a tokenizer, a renderer and a model; safetensors only, no code from the folder is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+
+from danlu.models.card import check_rendering
+from danlu.models.chat import ChatRenderer
+from danlu.models.identity import check_folder
+from danlu.recipe.errors import UserError
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer of a model folder.
+
+    Raises:
+        UserError: it would need `trust_remote_code`, or its files are missing or broken.
+    """
+    try:
+        return AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"the tokenizer cannot be loaded: {_first_line(error)}", where=str(folder), fix=_fix(error)) from error
+
+
+def load_renderer(folder: Path) -> ChatRenderer:
+    """The chat renderer of a model folder, checked against the rendering hash on the folder's card, if it has one.
+
+    Raises:
+        UserError: no chat template, or a rendering other than the one trained with.
+    """
+    renderer = ChatRenderer(load_tokenizer(folder))
+    check_rendering(folder, renderer.rendering_hash)
+    return renderer
+
+
+def load_model(
+    folder: Path,
+    *,
+    dtype: torch.dtype | str = "auto",
+    device: torch.device | str = "cpu",
+    weights: str = "pretrained",
+    seed: int = 0,
+) -> PreTrainedModel:
+    """A causal language model from a folder.
+
+    Args:
+        folder: holds config.json and, unless `weights` is 'random', safetensors files.
+        dtype: number format of the parameters; 'auto' keeps the file's.
+        device: where the parameters go.
+        weights: 'pretrained', or 'random' for a fresh initialisation from `seed`.
+        seed: for the random initialisation.
+
+    Raises:
+        UserError: not a model, not safetensors, needs remote code, or an architecture transformers does not know.
+    """
+    check_folder(folder, folder.name)
+    try:
+        config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
+        if weights == "random":
+            torch.manual_seed(seed)
+            model = AutoModelForCausalLM.from_config(config, dtype=torch.float32 if dtype == "auto" else dtype)
+        else:
+            model = AutoModelForCausalLM.from_pretrained(
+                str(folder),
+                config=config,
+                dtype=dtype,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+            )
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"the model cannot be loaded: {_first_line(error)}", where=str(folder), fix=_fix(error)) from error
+    return cast(PreTrainedModel, model.to(torch.device(device)))
+
+
+def decoder_and_head(model: torch.nn.Module) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """(decoder, head) of a causal model, adapters inside or not: token ids to hidden states [B, T, D], those to logits.
+
+    Raises:
+        UserError: the model does something between the two that this split would leave out (scaled or capped logits).
+    """
+    inner: Any = model
+    if hasattr(inner, "get_base_model"):
+        inner = inner.get_base_model()
+    config = inner.config
+    for name in ("final_logit_softcapping", "logits_scaling", "logit_scale"):
+        if getattr(config, name, None) not in (None, 1, 1.0):
+            raise UserError(
+                f"'{config.model_type}' models change their logits behind the head ({name}), which is not supported",
+                where="model.base",
+                fix="use a model without it, such as Qwen3, Qwen2 or Llama",
+            )
+    return inner.get_decoder(), inner.get_output_embeddings()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _fix(error: Exception) -> str:
+    if "trust_remote_code" in str(error) or "custom code" in str(error):
+        return "danlu never runs code from a model folder; use a model that transformers itself supports"
+    return "check that the folder is complete (config.json, tokenizer files, *.safetensors)"

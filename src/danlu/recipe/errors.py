@@ -1,0 +1,58 @@
+"""Errors that a person can act on: where, what, why, and how to mend it."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from types import ModuleType
+
+
+class DanluError(Exception):
+    """An error with a place, a reason and a fix; printed without a traceback.
+
+    Args:
+        reason: what is wrong, with the offending value in it.
+        where: file (and line), row or recipe field the error is about.
+        fix: what the reader can do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, reason: str, *, where: str = "", fix: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.where = where
+        self.fix = fix
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.reason}" if self.where else self.reason
+        return f"{head}\n  fix: {self.fix}" if self.fix else head
+
+
+class UserError(DanluError):
+    """Something the user can mend: a recipe, a file, a row, an option. Exit code 2."""
+
+    exit_code = 2
+
+
+class InternalFault(DanluError):
+    """Something that is ours, or the machine's, to mend: a failed proof, a broken artifact. Exit code 1."""
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """A sentence naming the closest choice (if any is close) and listing all of them."""
+    known = sorted(choices)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    listed = ", ".join(known)
+    return f"did you mean '{close[0]}'? Known: {listed}" if close else f"known: {listed}"
+
+
+def import_optional(module: str, *, install: str, purpose: str) -> ModuleType:
+    """Import a package that only some users need, or raise a UserError with the install line."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise UserError(
+            f"{purpose} needs the package '{module}', which is not installed ({error})", fix=f"pip install '{install}'"
+        ) from error

@@ -1,0 +1,108 @@
+"""Recipe section `train`: method, objective, optimizer, batches, checkpoints."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from danlu.recipe.section import Section
+
+
+class LoraMethod(Section):
+    """Low-rank adapters on linear layers (Hu et al., 2021, arXiv:2106.09685)."""
+
+    type: Literal["lora"] = "lora"
+    rank: int = Field(default=16, ge=1, description="r, the width of the update")
+    alpha: float | None = Field(default=None, gt=0, description="scale is alpha / rank; default: 2 * rank")
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    targets: tuple[str, ...] | Literal["all-linear"] = Field(
+        default="all-linear", description="module names, or every linear layer but the head"
+    )
+
+
+class FullMethod(Section):
+    """Every parameter trains."""
+
+    type: Literal["full"] = "full"
+
+
+Method = Annotated[LoraMethod | FullMethod, Field(discriminator="type")]
+
+
+class SftObjective(Section):
+    """Supervised fine-tuning: cross-entropy on the tokens of the assistant's turns only."""
+
+    type: Literal["sft"] = "sft"
+
+
+class LanguageModelingObjective(Section):
+    """Plain language modelling: cross-entropy on every token of `text` rows and of whole conversations."""
+
+    type: Literal["language_modeling"] = "language_modeling"
+
+
+Objective = Annotated[SftObjective | LanguageModelingObjective, Field(discriminator="type")]
+
+DEFAULT_LEARNING_RATES = {"lora": 1e-4, "full": 1e-5}
+
+
+class OptimizerSection(Section):
+    """AdamW (Loshchilov and Hutter, 2019, arXiv:1711.05101) and its schedule."""
+
+    type: Literal["adamw"] = "adamw"
+    learning_rate: float | None = Field(default=None, gt=0, description="default: lora 1e-4, full 1e-5")
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    warmup: float = Field(default=0.03, ge=0, lt=1, description="share of all steps over which the rate rises")
+    betas: tuple[float, float] = (0.9, 0.999)
+    epsilon: float = Field(default=1e-8, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0, description="not applied to biases and norms")
+    max_grad_norm: float | None = Field(default=1.0, gt=0, description="clip the global gradient norm; null: never")
+
+
+class BatchSection(Section):
+    """How rows are grouped, counted in tokens. The optimizer step does not depend on what fits in memory."""
+
+    step_tokens: int = Field(default=8192, ge=1, description="tokens of one optimizer step (all its micro-batches)")
+    micro_tokens: int = Field(
+        default=2048, ge=1, description="tokens, padding included, of one forward pass; only memory and speed depend on it"
+    )
+
+
+class CheckpointSection(Section):
+    """What is saved while training."""
+
+    every: int = Field(default=50, ge=1, description="steps between checkpoints")
+    keep: int = Field(default=2, ge=1, description="newest checkpoints kept")
+
+
+class TrainSection(Section):
+    """How the model is made better."""
+
+    method: Method = LoraMethod()
+    objective: Objective = SftObjective()
+    optimizer: OptimizerSection = OptimizerSection()
+    batch: BatchSection = BatchSection()
+    epochs: int = Field(default=3, ge=1)
+    max_steps: int | None = Field(default=None, ge=1, description="stop after so many optimizer steps")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        default="auto", description="'auto': bf16 where the device computes it natively, else fp32"
+    )
+    validate_every: int | None = Field(
+        default=None, ge=1, description="steps between validation losses; default: once an epoch"
+    )
+    checkpoints: CheckpointSection = CheckpointSection()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rate_of_method(cls, value: Any) -> Any:
+        """Write the method's default learning rate into the recipe, so that the resolved recipe shows it."""
+        if not isinstance(value, dict):
+            return value
+        method = value.get("method") or {}
+        optimizer = value.get("optimizer") or {}
+        kind = method.get("type") if isinstance(method, dict) else getattr(method, "type", None)
+        if not isinstance(optimizer, dict) or optimizer.get("learning_rate") is not None:
+            return value
+        rate = DEFAULT_LEARNING_RATES.get(kind or "lora")
+        return {**value, "optimizer": {**optimizer, "learning_rate": rate}}
