@@ -64,6 +64,8 @@ class ChatRenderer:
         self.eos_id = int(tokenizer.eos_token_id)
         self.pad_id = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.eos_id)
         added = tokenizer.added_tokens_decoder.items()
+        ends = [int(index) for index, token in added if str(token) == "<|endoftext|>"]
+        self.document_end_id = ends[0] if ends else self.eos_id
         self._special = {str(token): int(index) for index, token in added if token.special}
         self._split = re.compile("(" + "|".join(re.escape(t) for t in sorted(self._special, key=len, reverse=True)) + ")")
 

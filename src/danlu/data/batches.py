@@ -1,0 +1,71 @@
+"""Which sequences train together, counted in tokens: a pure function of (lengths, seed, epoch)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """One optimizer step: its micro-batches, each a list of sample indices, run one after another.
+
+    Attributes:
+        micro_batches: indices of the samples of each forward pass.
+        tokens: tokens of the whole step, padding not counted.
+    """
+
+    micro_batches: tuple[tuple[int, ...], ...]
+    tokens: int
+
+
+def plan_epoch(lengths: Sequence[int], *, seed: int, epoch: int, step_tokens: int, micro_tokens: int) -> list[StepPlan]:
+    """The steps of one epoch.
+
+    Samples are shuffled, filled into steps of about `step_tokens`, and inside a step sorted by length and cut into
+    micro-batches whose padded size stays within `micro_tokens`. So which samples share an optimizer step never
+    depends on what fits in memory, and padding stays small without sorting the whole epoch.
+
+    Args:
+        lengths: tokens of each sample.
+        seed, epoch: decide the order, and nothing else does.
+        step_tokens: a step is closed before the sample that would take it past this (a longer sample stands alone).
+        micro_tokens: limit of rows x longest row of a micro-batch (a longer sample stands alone).
+    """
+    order = list(range(len(lengths)))
+    random.Random(f"{seed}:{epoch}").shuffle(order)
+    steps: list[StepPlan] = []
+    current: list[int] = []
+    tokens = 0
+    for index in order:
+        if current and tokens + lengths[index] > step_tokens:
+            steps.append(_step(current, tokens, lengths, micro_tokens))
+            current, tokens = [], 0
+        current.append(index)
+        tokens += lengths[index]
+    if current:
+        steps.append(_step(current, tokens, lengths, micro_tokens))
+    return steps
+
+
+def bucket(indices: Sequence[int], lengths: Sequence[int], micro_tokens: int) -> list[tuple[int, ...]]:
+    """Indices in groups of similar length, longest first, each at most `micro_tokens` when padded.
+
+    Longest first, so that a machine whose memory is too small fails on the first group and not hours later.
+    """
+    ordered = sorted(indices, key=lambda i: (-lengths[i], i))
+    groups: list[tuple[int, ...]] = []
+    group: list[int] = []
+    for index in ordered:
+        if group and lengths[group[0]] * (len(group) + 1) > micro_tokens:
+            groups.append(tuple(group))
+            group = []
+        group.append(index)
+    if group:
+        groups.append(tuple(group))
+    return groups
+
+
+def _step(members: list[int], tokens: int, lengths: Sequence[int], micro_tokens: int) -> StepPlan:
+    return StepPlan(tuple(bucket(members, lengths, micro_tokens)), tokens)

@@ -1,0 +1,159 @@
+"""The dataset artifact: rows, token sequences, ledger and rendering hash in one folder; written and read here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from danlu.data.row import Row
+from danlu.data.tables import TableWriter
+from danlu.models.chat import Sample
+from danlu.recipe.errors import UserError
+
+ROWS, SAMPLES, LEDGER, SUMMARY, RENDERING = (
+    "rows.parquet",
+    "samples.parquet",
+    "ledger.parquet",
+    "ledger.json",
+    "rendering.json",
+)
+
+ROW_SCHEMA = pa.schema(
+    [
+        ("row_id", pa.string()),
+        ("split", pa.string()),
+        ("file", pa.string()),
+        ("line", pa.int64()),
+        ("messages", pa.string()),
+        ("text", pa.string()),
+        ("tools", pa.string()),
+        ("thinking", pa.bool_()),
+    ]
+)
+
+SAMPLE_SCHEMA = pa.schema(
+    [
+        ("row_id", pa.string()),
+        ("split", pa.string()),
+        ("input_ids", pa.list_(pa.int32())),
+        ("starts", pa.list_(pa.int32())),
+        ("ends", pa.list_(pa.int32())),
+        ("turns", pa.list_(pa.int32())),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class TrainingSample:
+    """A token sequence and the row it came from.
+
+    Attributes:
+        row_id: `file:line` of the row.
+        input_ids: token ids [T].
+        spans: half-open ranges of learned positions.
+        text: True for a plain-text row.
+    """
+
+    row_id: str
+    input_ids: list[int]
+    spans: list[tuple[int, int]]
+    text: bool
+
+    @property
+    def learned(self) -> int:
+        """Number of tokens that carry a loss."""
+        return sum(end - start for start, end in self.spans)
+
+
+class DatasetWriter:
+    """Writes rows and samples of the dataset artifact."""
+
+    def __init__(self, folder: Path) -> None:
+        self._rows = TableWriter(folder / ROWS, ROW_SCHEMA)
+        self._samples = TableWriter(folder / SAMPLES, SAMPLE_SCHEMA)
+
+    def write(self, row: Row, split: str, samples: list[Sample]) -> None:
+        """Add a row of a split with its token sequences."""
+        self._rows.write(
+            {
+                "row_id": row.id,
+                "split": split,
+                "file": row.file,
+                "line": row.line,
+                "messages": json.dumps(row.messages, ensure_ascii=False) if row.messages else None,
+                "text": row.text or None,
+                "tools": json.dumps(row.tools, ensure_ascii=False) if row.tools else None,
+                "thinking": row.thinking,
+            }
+        )
+        for sample in samples:
+            starts, ends = [start for start, _ in sample.spans], [end for _, end in sample.spans]
+            self._samples.write(
+                {
+                    "row_id": row.id,
+                    "split": split,
+                    "input_ids": sample.input_ids,
+                    "starts": starts,
+                    "ends": ends,
+                    "turns": sample.turns,
+                }
+            )
+
+    def close(self) -> None:
+        """Finish both files."""
+        self._rows.close()
+        self._samples.close()
+
+
+def load_rows(folder: Path, split: str) -> list[Row]:
+    """The conversations and texts of one split, in the order of the sources."""
+    table = pq.read_table(folder / ROWS, filters=[("split", "=", split)])
+    return [_row(values) for values in table.to_pylist()]
+
+
+def _row(values: dict[str, Any]) -> Row:
+    return Row(
+        id=values["row_id"],
+        file=values["file"],
+        line=values["line"],
+        messages=tuple(json.loads(values["messages"])) if values["messages"] else (),
+        text=values["text"] or "",
+        tools=tuple(json.loads(values["tools"])) if values["tools"] else (),
+        thinking=values["thinking"],
+    )
+
+
+def load_samples(folder: Path, split: str) -> list[TrainingSample]:
+    """The token sequences of one split, in the order of the sources."""
+    table = pq.read_table(folder / SAMPLES, filters=[("split", "=", split)])
+    result = []
+    for values in table.to_pylist():
+        spans = list(zip(values["starts"], values["ends"], strict=True))
+        result.append(TrainingSample(values["row_id"], values["input_ids"], spans, text=not values["turns"]))
+    return result
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """The ledger's sums."""
+    summary: dict[str, Any] = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    return summary
+
+
+def check_dataset_rendering(folder: Path, rendering_hash: str) -> None:
+    """Refuse a dataset that was rendered in another way than the model at hand renders.
+
+    Raises:
+        UserError: the hashes differ.
+    """
+    stored = json.loads((folder / RENDERING).read_text(encoding="utf-8"))["hash"]
+    if stored != rendering_hash:
+        raise UserError(
+            f"was rendered with hash {stored[:12]}, but this model renders with {rendering_hash[:12]}",
+            where=str(folder),
+            fix="run 'danlu data' again with this model as model.base",
+        )

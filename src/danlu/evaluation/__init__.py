@@ -1,0 +1,1 @@
+"""How good a model is: answers, metrics, intervals, comparison. Nothing heavy on import."""

@@ -1,0 +1,88 @@
+"""The workspace: one folder that holds runs, artifacts and the database."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from danlu.recipe.errors import UserError
+from danlu.runs.artifacts import ArtifactStore
+from danlu.runs.database import Database
+from danlu.runs.durable import write_text
+from danlu.runs.registry import Registry
+
+VARIABLE = "DANLU_WORKSPACE"
+DEFAULT = "danlu-workspace"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run's folder: its recipe, events and report."""
+
+    id: str
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The resolved recipe."""
+        return self.path / "recipe.yaml"
+
+    @property
+    def events(self) -> Path:
+        """What happened, a JSON object a line."""
+        return self.path / "events.jsonl"
+
+    @property
+    def report(self) -> Path:
+        """The page for people."""
+        return self.path / "report.html"
+
+
+class Workspace:
+    """Runs, artifacts, work in progress and the registry below one folder.
+
+    Args:
+        root: the folder; default: the variable DANLU_WORKSPACE, else ./danlu-workspace.
+
+    Raises:
+        UserError: the folder cannot be made or written.
+    """
+
+    def __init__(self, root: Path | str | None = None) -> None:
+        self.root = Path(root or os.environ.get(VARIABLE) or DEFAULT).resolve()
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"the workspace cannot be made: {error.strerror}", where=str(self.root), fix="--workspace FOLDER"
+            ) from error
+        if not os.access(self.root, os.W_OK):
+            raise UserError("the workspace is not writable", where=str(self.root), fix="--workspace FOLDER")
+        self.artifacts = ArtifactStore(self.root / "artifacts")
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Runs and model versions, in the database."""
+        return Registry(Database(self.root / "danlu.db"))
+
+    def new_run(self, name: str, recipe_yaml: str) -> RunFolder:
+        """Make the folder of a new run, with its resolved recipe in it."""
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        run = self.run_folder(f"{name}-{stamp}-{uuid.uuid4().hex[:4]}")
+        run.path.mkdir(parents=True)
+        write_text(run.recipe, recipe_yaml)
+        return run
+
+    def run_folder(self, run_id: str) -> RunFolder:
+        """The folder of a run by its id, whether it exists or not."""
+        return RunFolder(run_id, self.root / "runs" / run_id)
+
+    def work(self, kind: str, key: str) -> Path:
+        """Where an unfinished stage keeps what a later process can go on from (checkpoints)."""
+        folder = self.root / "work" / f"{kind}-{key[:20]}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
