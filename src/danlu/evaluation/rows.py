@@ -78,4 +78,6 @@ def detect_language(*texts: str) -> str:
 
 def is_han(code: int) -> bool:
     """Whether a code point is a Han character (unified ideographs and their extensions)."""
-    return 0x4E00 <= code <= 0x9FFF or 0x3400 <= code <= 0x4DBF or 0x20000 <= code <= 0x323AF or 0xF900 <= code <= 0xFAFF
+    return (
+        0x4E00 <= code <= 0x9FFF or 0x3400 <= code <= 0x4DBF or 0x20000 <= code <= 0x323AF or 0xF900 <= code <= 0xFAFF
+    )

@@ -1,0 +1,203 @@
+"""From a model and held-out rows to scores on disk, and from two of those to a comparison. No torch until it answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from danlu.evaluation.intervals import Comparison, Resampling, Score, compare_rows, in_order, score
+from danlu.evaluation.metric import Metric
+from danlu.evaluation.metrics import build_metrics
+from danlu.evaluation.rows import AnsweredRow, EvaluationRow, detect_language
+from danlu.recipe.errors import UserError
+from danlu.recipe.evaluate import EvaluateSection
+from danlu.runs.durable import write_json
+
+if TYPE_CHECKING:
+    import torch
+
+    from danlu.evaluation.answering import Progress
+    from danlu.models.chat import ChatRenderer
+
+ROWS, SCORES = "rows.parquet", "scores.json"
+METRIC_COLUMN = "metric."
+
+_SCHEMA = pa.schema(
+    [
+        pa.field("row_id", pa.string(), nullable=False),
+        pa.field("question", pa.string(), nullable=False),
+        pa.field("reference", pa.string(), nullable=False),
+        pa.field("answer", pa.string(), nullable=False),
+        pa.field("language", pa.string(), nullable=False),
+        pa.field("nll", pa.float64(), nullable=False),
+        pa.field("tokens", pa.int64(), nullable=False),
+        pa.field("finish_reason", pa.string(), nullable=False),
+        pa.field("reasoning", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A model's evaluation as it lies on disk.
+
+    Attributes:
+        rows: answered rows by id.
+        row_values: metric name -> its value on each of `rows` by itself.
+        scores: one per metric.
+        confidence: of their intervals.
+    """
+
+    rows: list[AnsweredRow]
+    row_values: dict[str, list[float]]
+    scores: list[Score]
+    confidence: float
+
+
+def evaluate_model(
+    model: torch.nn.Module,
+    renderer: ChatRenderer,
+    rows: Sequence[EvaluationRow],
+    config: EvaluateSection,
+    progress: Progress | None = None,
+) -> list[AnsweredRow]:
+    """Score and answer held-out rows (at most `config.max_rows`, first by row id).
+
+    Args:
+        progress: called with (done, total); each row counts twice, once for its likelihood and once for its answer.
+
+    Raises:
+        UserError: no rows, or a row that cannot be rendered.
+    """
+    from danlu.evaluation import answering
+    from danlu.inference.engines.transformers_engine import TransformersEngine
+    from danlu.models.completion import parse_answer
+
+    chosen = sorted(rows, key=lambda row: row.row_id)[: config.max_rows]
+    if not chosen:
+        raise UserError("there are no rows to evaluate", where="evaluate.split", fix="give the split a larger share")
+    total = 2 * len(chosen)
+
+    def scored(done: int, of: int) -> None:
+        if progress:
+            progress(done * len(chosen) // of, total)
+
+    def answered(done: int, of: int) -> None:
+        if progress:
+            progress(of + done, total)
+
+    device = next(model.parameters()).device
+    losses = answering.score_rows(model, renderer, chosen, device, progress=scored)
+    engine = TransformersEngine(model, renderer, max_batch=config.batch_rows)
+    completions = answering.answer_rows(engine, renderer, chosen, config.max_new_tokens, progress=answered)
+    result = []
+    for row, loss, completion in zip(chosen, losses, completions, strict=True):
+        messages, turn = answering.last_turn(row)
+        asked = [message["content"] for message in messages[:turn] if message["role"] == "user"]
+        question = asked[-1] if asked else ""
+        reference = answering.spoken(messages[turn]["content"], messages[turn].get("tool_calls", []))
+        said = parse_answer(completion.text)
+        result.append(
+            AnsweredRow(
+                row_id=row.row_id,
+                question=question,
+                reference=reference,
+                answer=answering.spoken(said.content, said.tool_calls),
+                language=detect_language(reference, question),
+                nll=loss.nll,
+                tokens=loss.tokens,
+                finish_reason=str(completion.finish_reason),
+                reasoning=said.reasoning,
+            )
+        )
+    return result
+
+
+def write_evaluation(
+    folder: Path, answered: Sequence[AnsweredRow], metrics: Sequence[Metric], config: EvaluateSection, seed: int
+) -> Evaluation:
+    """Score answered rows and write rows.parquet (with each metric's value per row) and scores.json.
+
+    Raises:
+        UserError: no rows, an id twice, or a row that a metric cannot measure.
+    """
+    rows = in_order(answered)
+    resampling = resampling_of(config, seed)
+    scores = [score(metric, rows, resampling) for metric in metrics]
+    values = {metric.name: metric.per_row(metric.statistics(rows)).tolist() for metric in metrics}
+    columns = {name: [getattr(row, name) for row in rows] for name in _SCHEMA.names}
+    schema = _SCHEMA
+    for name, column in values.items():
+        columns[METRIC_COLUMN + name] = column
+        schema = schema.append(pa.field(METRIC_COLUMN + name, pa.float64()))
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns, schema=schema), folder / ROWS, compression="zstd")
+    body = {
+        "rows": len(rows),
+        "confidence": resampling.confidence,
+        "resamples": resampling.resamples,
+        "seed": seed,
+        "scores": [asdict(entry) for entry in scores],
+    }
+    write_json(folder / SCORES, body)
+    return Evaluation(rows, values, scores, resampling.confidence)
+
+
+def read_evaluation(folder: Path) -> Evaluation:
+    """What `write_evaluation` wrote.
+
+    Raises:
+        UserError: a file is missing, or not one of danlu.
+    """
+    try:
+        body = json.loads((folder / SCORES).read_text(encoding="utf-8"))
+        table = pq.read_table(folder / ROWS)
+        columns = table.to_pydict()
+        rows = [AnsweredRow(*fields) for fields in zip(*(columns[name] for name in _SCHEMA.names), strict=True)]
+        values = {name.removeprefix(METRIC_COLUMN): columns[name] for name in columns if name.startswith(METRIC_COLUMN)}
+        scores = [Score(**entry) for entry in body["scores"]]
+        return Evaluation(rows, values, scores, float(body["confidence"]))
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        raise UserError(
+            f"is not an evaluation of danlu: {error}", where=str(folder), fix="evaluate the model again: danlu evaluate"
+        ) from error
+
+
+def compare(folder_base: Path, folder_tuned: Path, config: EvaluateSection, seed: int) -> list[Comparison]:
+    """Two evaluations on disk, metric by metric of the recipe, paired by row.
+
+    Raises:
+        UserError: an evaluation cannot be read, or the two are not of the same rows.
+    """
+    base, tuned = read_evaluation(folder_base).rows, read_evaluation(folder_tuned).rows
+    resampling = resampling_of(config, seed)
+    return [compare_rows(metric, base, tuned, resampling) for metric in build_metrics(config.metrics)]
+
+
+def resampling_of(config: EvaluateSection, seed: int) -> Resampling:
+    """The bootstrap settings of a recipe section."""
+    return Resampling(confidence=config.confidence, resamples=config.resamples, seed=seed)
+
+
+def comparison_to_json(comparison: Comparison) -> dict[str, Any]:
+    """A comparison as plain data for JSON."""
+    return asdict(comparison)
+
+
+def comparison_from_json(data: Mapping[str, Any]) -> Comparison:
+    """A comparison from `comparison_to_json`.
+
+    Raises:
+        UserError: fields are missing or unknown.
+    """
+    try:
+        scores = {role: Score(**data[role]) for role in ("base", "tuned")}
+        return Comparison(**{**data, **scores})
+    except (KeyError, TypeError) as error:
+        raise UserError(f"is not a comparison of danlu: {error}", fix="compare the models again") from error

@@ -1,0 +1,1 @@
+"""Better: methods and objectives over one loop, with exact checkpoints."""

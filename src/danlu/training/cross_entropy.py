@@ -1,0 +1,41 @@
+"""Cross-entropy with the head only where there is a label, in chunks when the vocabulary is large."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from danlu.models.loading import decoder_and_head
+from danlu.training.objective import Batch
+
+# D hidden, V vocabulary, N labelled positions
+
+MAX_LOGITS = 1 << 26
+"""Most logits held at once (256 MiB in fp32); with Qwen3's vocabulary that is 441 positions."""
+
+
+def completion_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+    """Sum over labelled positions of -log p(label).
+
+    The decoder runs on all of [B, T]; its hidden states at the N labelled positions, and no others, go through the
+    head. Beyond `MAX_LOGITS` the head runs in chunks whose logits are computed again for the backward pass, so that
+    memory does not grow with N x V.
+    """
+    decoder, head = decoder_and_head(model)
+    hidden = decoder(input_ids=batch.input_ids, use_cache=False).last_hidden_state
+    picked = hidden.reshape(-1, hidden.shape[-1]).index_select(0, batch.positions)
+    vocabulary = head.weight.shape[0]
+    chunk = max(1, MAX_LOGITS // int(vocabulary))
+    if len(batch.labels) <= chunk:
+        return _negative_log_likelihood(picked, batch.labels, head)
+    parts = [
+        checkpoint(_negative_log_likelihood, states, labels, head, use_reentrant=False)
+        for states, labels in zip(picked.split(chunk), batch.labels.split(chunk), strict=True)
+    ]
+    return torch.stack(parts).sum()
+
+
+def _negative_log_likelihood(hidden: torch.Tensor, labels: torch.Tensor, head: torch.nn.Module) -> torch.Tensor:
+    """hidden [N, D], labels [N] -> scalar sum, logits in fp32."""
+    return functional.cross_entropy(head(hidden).float(), labels, reduction="sum")

@@ -1,0 +1,198 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from danlu.data.batches import StepPlan, bucket, plan_epoch
+from danlu.data.dataset import TrainingSample
+from danlu.models.device import autocast, evaluating
+from danlu.recipe.errors import InternalFault
+from danlu.recipe.train import TrainSection
+from danlu.training.checkpoint import Progress, restore_newest, save_checkpoint
+from danlu.training.history import History
+from danlu.training.method import trainable
+from danlu.training.objective import Batch, Objective, collate, learned_tokens
+from danlu.training.optimizer import learning_rate, make_optimizer
+
+OnEvent = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """Everything the loop needs.
+
+    Attributes:
+        model: prepared by a method; what requires a gradient is trained.
+        objective: from a batch to a summed loss.
+        train, validation: token sequences; validation may be empty.
+        config: the recipe's train section.
+        seed: decides the data order (and dropout).
+        pad_id: fills short rows of a batch.
+        dtype: of the computation (autocast), bf16 or fp32.
+        folder: where checkpoints and history live; a run that finds some there goes on from them.
+        on_event: told of every step, validation, checkpoint and fault.
+    """
+
+    model: torch.nn.Module
+    objective: Objective
+    train: Sequence[TrainingSample]
+    validation: Sequence[TrainingSample]
+    config: TrainSection
+    seed: int
+    pad_id: int
+    dtype: torch.dtype
+    folder: Path
+    on_event: OnEvent
+
+
+def train(job: TrainingJob) -> Progress:
+    """Run all optimizer steps that are not done yet; the model is trained in place.
+
+    Raises:
+        InternalFault: the loss or a gradient is not finite; the rows of the step are named.
+    """
+    parameters = trainable(job.model)
+    optimizer = make_optimizer(parameters, job.config.optimizer)
+    progress = restore_newest(job.folder, parameters, optimizer, lambda text: job.on_event({"event": "fault", "reason": text}))
+    schedule = Schedule(job)
+    history = History(job.folder / "history.jsonl", progress.step)
+    job.on_event({"event": "training", "steps": schedule.total, "resumed_at": progress.step})
+    job.model.train()
+    for number in range(progress.step, schedule.total):
+        record = optimizer_step(job, schedule, number, optimizer)
+        progress = Progress(number + 1, progress.tokens + record["tokens"])
+        if schedule.validates_after(number):
+            record["validation_loss"] = validation_loss(job)
+        history.write(record)
+        job.on_event({"event": "step", "total": schedule.total, **record})
+        if schedule.saves_after(number):
+            save_checkpoint(job.folder, progress, parameters, optimizer, job.config.checkpoints.keep)
+            job.on_event({"event": "checkpoint", "step": progress.step})
+    history.close()
+    return progress
+
+
+class Schedule:
+    """Which samples each step trains on, and what follows it; a pure function of recipe, seed and data."""
+
+    def __init__(self, job: TrainingJob) -> None:
+        self._job = job
+        self._lengths = [len(sample.input_ids) for sample in job.train]
+        self._epochs: dict[int, list[StepPlan]] = {}
+        self._starts = [0]
+        for epoch in range(job.config.epochs):
+            self._starts.append(self._starts[-1] + len(self._epoch(epoch)))
+        self.total = min(self._starts[-1], job.config.max_steps or self._starts[-1])
+
+    def step(self, number: int) -> StepPlan:
+        """The plan of step `number`, counted from 0 over all epochs."""
+        epoch = self.epoch_of(number)
+        return self._epoch(epoch)[number - self._starts[epoch]]
+
+    def epoch_of(self, number: int) -> int:
+        """The epoch a step belongs to, counted from 0."""
+        return next(e for e in range(len(self._starts) - 1) if number < self._starts[e + 1])
+
+    def validates_after(self, number: int) -> bool:
+        """Whether the validation loss is computed after this step: as the recipe says, and always at the end."""
+        if not self._job.validation:
+            return False
+        every = self._job.config.validate_every
+        due = (number + 1) % every == 0 if every else number + 1 in self._starts
+        return due or number + 1 == self.total
+
+    def saves_after(self, number: int) -> bool:
+        """Whether a checkpoint is written after this step."""
+        return (number + 1) % self._job.config.checkpoints.every == 0 or number + 1 == self.total
+
+    def _epoch(self, epoch: int) -> list[StepPlan]:
+        if epoch not in self._epochs:
+            batch = self._job.config.batch
+            self._epochs = {
+                epoch: plan_epoch(
+                    self._lengths,
+                    seed=self._job.seed,
+                    epoch=epoch,
+                    step_tokens=batch.step_tokens,
+                    micro_tokens=batch.micro_tokens,
+                )
+            }
+        return self._epochs[epoch]
+
+
+def optimizer_step(job: TrainingJob, schedule: Schedule, number: int, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """One update: forward and backward over the step's micro-batches, clip, step. Returns the step's record.
+
+    The loss is normalised over the learned tokens of the whole step, so it does not depend on how the step is cut.
+    """
+    started = time.perf_counter()
+    plan = schedule.step(number)
+    rows = [job.train[index] for micro in plan.micro_batches for index in micro]
+    learned = sum(learned_tokens(sample, job.objective) for sample in rows)
+    total = torch.zeros((), device=_device(job.model))
+    for micro in plan.micro_batches:
+        batch = _batch(job, [job.train[index] for index in micro])
+        with autocast(batch.input_ids.device, job.dtype):
+            loss = job.objective.loss(job.model, batch) / learned
+        loss.backward()  # type: ignore[no-untyped-call]
+        total += loss.detach()
+    rate = learning_rate(number, schedule.total, job.config.optimizer)
+    norm = _update(optimizer, rate, job.config.optimizer.max_grad_norm)
+    loss_value, norm_value = float(total), float(norm)
+    if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
+        raise InternalFault(
+            f"loss {loss_value}, gradient norm {norm_value}",
+            where=f"training step {number + 1}, rows {', '.join(sample.row_id for sample in rows[:8])}",
+            fix="lower train.optimizer.learning_rate, or set train.precision: fp32",
+        )
+    seconds = time.perf_counter() - started
+    return {
+        "step": number + 1,
+        "epoch": schedule.epoch_of(number),
+        "loss": loss_value,
+        "grad_norm": norm_value,
+        "learning_rate": rate,
+        "tokens": plan.tokens,
+        "learned": learned,
+        "tokens_per_second": round(plan.tokens / seconds, 1),
+    }
+
+
+def validation_loss(job: TrainingJob) -> float:
+    """Mean loss per learned token over the validation rows, in nats."""
+    lengths = [len(sample.input_ids) for sample in job.validation]
+    learned = sum(learned_tokens(sample, job.objective) for sample in job.validation)
+    total = 0.0
+    with evaluating(job.model):
+        for group in bucket(range(len(lengths)), lengths, job.config.batch.micro_tokens):
+            batch = _batch(job, [job.validation[index] for index in group])
+            with autocast(batch.input_ids.device, job.dtype):
+                total += float(job.objective.loss(job.model, batch))
+    return total / learned
+
+
+def _batch(job: TrainingJob, samples: Sequence[TrainingSample]) -> Batch:
+    return collate(samples, job.objective, job.pad_id).to(_device(job.model))
+
+
+def _device(model: torch.nn.Module) -> torch.device:
+    return next(model.parameters()).device
+
+
+def _update(optimizer: torch.optim.Optimizer, rate: float, max_norm: float | None) -> torch.Tensor:
+    """Clip, step, forget the gradients. Returns the gradient norm before clipping."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    norm = torch.nn.utils.clip_grad_norm_(parameters, max_norm if max_norm is not None else math.inf)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return norm

@@ -1,0 +1,111 @@
+"""The train stage: from a dataset and a base model to a folder with what was trained."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from danlu.data.dataset import check_dataset_rendering, load_samples
+from danlu.models.card import ModelCard
+from danlu.models.chat import ChatRenderer
+from danlu.models.device import compute_dtype, default_device, seed_everything
+from danlu.models.identity import ModelFolder
+from danlu.models.loading import load_model
+from danlu.recipe.model import ModelSection
+from danlu.recipe.train import TrainSection
+from danlu.training.history import read_history
+from danlu.training.loop import TrainingJob, train
+from danlu.training.method import group_plans
+from danlu.training.methods import METHODS
+from danlu.training.objectives import OBJECTIVES
+
+
+@dataclass(frozen=True)
+class TrainingInput:
+    """What the stage is made from.
+
+    Attributes:
+        model: the recipe's model section.
+        train: the recipe's train section.
+        seed: of data order, initialisation and dropout.
+        base: the base model's folder.
+        renderer: of the base model.
+        dataset: folder of the dataset artifact.
+        thinking: whether the data teach thinking; written on the model's card.
+    """
+
+    model: ModelSection
+    train: TrainSection
+    seed: int
+    base: ModelFolder
+    renderer: ChatRenderer
+    dataset: Path
+    thinking: bool = False
+
+
+def run_training(
+    given: TrainingInput, work: Path, out: Path, on_event: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """Train (or go on training), write the result into `out`, and return its facts.
+
+    Args:
+        given: what to train, on what.
+        work: folder for checkpoints and history; kept until training is finished.
+        out: an existing, empty folder for the adapter or weights, the card and the history.
+        on_event: told of everything that happens.
+
+    Raises:
+        UserError: the dataset was rendered otherwise, or the recipe does not fit the model.
+        InternalFault: training diverged.
+    """
+    check_dataset_rendering(given.dataset, given.renderer.rendering_hash)
+    device = default_device()
+    dtype = compute_dtype(given.train.precision, device)
+    method = METHODS.load(given.train.method.type)(given.train.method)
+    stored = dtype if method.frozen_dtype else torch.float32
+    model: torch.nn.Module = load_model(
+        given.base.path, dtype=stored, device=device, weights=given.model.weights, seed=given.seed
+    )
+    model = method.prepare(model, seed=given.seed)
+    plans = group_plans(model)
+    seed_everything(given.seed)
+    progress = train(
+        TrainingJob(
+            model=model,
+            objective=OBJECTIVES.load(given.train.objective.type)(given.train.objective),
+            train=load_samples(given.dataset, "train"),
+            validation=load_samples(given.dataset, "validation"),
+            config=given.train,
+            seed=given.seed,
+            pad_id=given.renderer.pad_id,
+            dtype=dtype,
+            folder=work,
+            on_event=on_event,
+        )
+    )
+    method.save(model, out)
+    if method.kind == "weights":
+        given.renderer.tokenizer.save_pretrained(str(out))
+    ModelCard(
+        kind=method.kind,
+        base=given.base.name,
+        base_fingerprint=given.base.fingerprint,
+        rendering_hash=given.renderer.rendering_hash,
+        thinking=given.thinking,
+    ).save(out)
+    shutil.copyfile(work / "history.jsonl", out / "history.jsonl")
+    return {
+        "steps": progress.step,
+        "tokens": progress.tokens,
+        "precision": str(dtype).removeprefix("torch."),
+        "device": str(device),
+        "trained_parameters": sum(plan.trained for plan in plans),
+        "parameters": sum(plan.total for plan in plans),
+        "groups": [asdict(plan) for plan in plans],
+        "final_loss": read_history(out / "history.jsonl")[-1]["loss"],
+    }
