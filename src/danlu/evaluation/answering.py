@@ -75,25 +75,23 @@ def score_rows(
 
 
 def answer_rows(
-    engine: Engine,
-    renderer: ChatRenderer,
-    rows: Sequence[EvaluationRow],
-    max_new_tokens: int,
-    progress: Progress | None = None,
+    engine: Engine, rows: Sequence[EvaluationRow], max_new_tokens: int, progress: Progress | None = None
 ) -> list[Completion]:
     """The model's own last assistant turn for each row, greedily, in the order of the rows.
+
+    An answer is cut at the end of the model's context when that comes before `max_new_tokens`.
 
     Args:
         progress: called with (rows answered, rows in all).
 
     Raises:
-        UserError: a row that cannot be rendered, or without an assistant turn.
+        UserError: a row that cannot be rendered, without an assistant turn, or whose prompt fills the context.
     """
-    sampling = Sampling(max_new_tokens=max_new_tokens)
-    requests = [
-        GenerationRequest(id=str(index), prompt_ids=prompt_of(renderer, row), sampling=sampling)
-        for index, row in enumerate(rows)
-    ]
+    requests = []
+    for row in rows:
+        prompt = prompt_of(engine.renderer, row)
+        room = max(1, min(max_new_tokens, engine.max_context - len(prompt)))  # 1: the engine says what is wrong
+        requests.append(GenerationRequest(id=row.row_id, prompt_ids=prompt, sampling=Sampling(max_new_tokens=room)))
     done = 0
 
     def one_more(_: Completion) -> None:
@@ -102,8 +100,7 @@ def answer_rows(
         if progress:
             progress(done, len(requests))
 
-    found = {completion.request_id: completion for completion in generate(engine, requests, on_done=one_more)}
-    return [found[request.id] for request in requests]
+    return generate(engine, requests, on_done=one_more)
 
 
 def prompt_of(renderer: ChatRenderer, row: EvaluationRow) -> list[int]:
@@ -184,7 +181,9 @@ def _batch_nll(
     losses = torch.cat(
         [
             torch.nn.functional.cross_entropy(head(some).float(), wanted, reduction="none")
-            for some, wanted in zip(states.split(_HEAD_POSITIONS), labels.split(_HEAD_POSITIONS), strict=True)
+            for some, wanted in zip(
+                torch.split(states, _HEAD_POSITIONS), torch.split(labels, _HEAD_POSITIONS), strict=True
+            )
         ]
     )
     sums = torch.zeros(len(samples), dtype=torch.float64)

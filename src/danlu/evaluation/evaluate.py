@@ -1,4 +1,4 @@
-"""From a model and held-out rows to scores on disk, and from two of those to a comparison. No torch until it answers."""
+"""From a model and held-out rows to scores on disk, and from two of those to a comparison. Imports torch late."""
 
 from __future__ import annotations
 
@@ -78,6 +78,7 @@ def evaluate_model(
     from danlu.evaluation import answering
     from danlu.inference.engines.transformers_engine import TransformersEngine
     from danlu.models.completion import parse_answer
+    from danlu.models.device import evaluating
 
     chosen = sorted(rows, key=lambda row: row.row_id)[: config.max_rows]
     if not chosen:
@@ -92,10 +93,11 @@ def evaluate_model(
         if progress:
             progress(of + done, total)
 
-    device = next(model.parameters()).device
-    losses = answering.score_rows(model, renderer, chosen, device, progress=scored)
-    engine = TransformersEngine(model, renderer, max_batch=config.batch_rows)
-    completions = answering.answer_rows(engine, renderer, chosen, config.max_new_tokens, progress=answered)
+    with evaluating(model):  # the engine leaves a model in evaluation mode, a trainer wants it back as it was
+        engine = TransformersEngine(model, renderer, max_batch=config.batch_rows)
+        device = next(model.parameters()).device
+        losses = answering.score_rows(model, renderer, chosen, device, progress=scored)
+        completions = answering.answer_rows(engine, chosen, config.max_new_tokens, progress=answered)
     result = []
     for row, loss, completion in zip(chosen, losses, completions, strict=True):
         messages, turn = answering.last_turn(row)

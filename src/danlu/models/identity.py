@@ -15,6 +15,7 @@ from danlu.recipe.loading import looks_like_path
 
 MODELSCOPE = "modelscope:"
 WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
+TOKENIZER = ("tokenizer*", "vocab*", "merges*", "special_tokens*", "added_tokens*", "chat_template*", "*.model")
 CONFIGURATION = ("*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken")
 
 
@@ -127,14 +128,21 @@ def check_folder(path: Path, name: str) -> None:
 
 def fingerprint(path: Path) -> str:
     """Content hash (xxh3, 128 bits, hexadecimal) over configuration, tokenizer and weights of a model folder."""
-    state = []
-    for file in sorted(path.iterdir()):
-        if file.is_file() and any(file.match(pattern) for pattern in (*WEIGHTS, *CONFIGURATION)):
-            status = file.stat()
-            state.append((file.name, str(file), status.st_size, status.st_mtime_ns))
+    return _hash_files(path, (*WEIGHTS, *CONFIGURATION))
+
+
+def tokenizer_fingerprint(path: Path) -> str:
+    """Content hash over the files that decide how text becomes tokens: tokenizer and chat template."""
+    return _hash_files(path, TOKENIZER)
+
+
+def _hash_files(path: Path, patterns: tuple[str, ...]) -> str:
     digest = xxhash.xxh3_128()
-    for name, full, size, changed in state:
-        digest.update(f"{name}:{_file_hash(full, size, changed)};".encode())
+    for file in sorted(path.iterdir()):
+        if file.is_file() and any(file.match(pattern) for pattern in patterns):
+            status = file.stat()
+            content = _file_hash(str(file), status.st_size, status.st_mtime_ns)
+            digest.update(f"{file.name}:{content};".encode())
     return str(digest.hexdigest())
 
 

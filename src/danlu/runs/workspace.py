@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 import uuid
 from dataclasses import dataclass
@@ -86,3 +87,7 @@ class Workspace:
         folder = self.root / "work" / f"{kind}-{key[:20]}"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def discard_work(self, folder: Path) -> None:
+        """Remove a finished stage's working folder."""
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,149 @@
+"""Plan to artifacts: does what is missing, reuses what is there, books everything."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from danlu.pipeline.plan import Plan, Stage, make_plan
+from danlu.recipe.errors import DanluError
+from danlu.recipe.loading import dump_recipe
+from danlu.recipe.recipe import Recipe
+from danlu.runs.artifacts import Artifact
+from danlu.runs.events import EventLog
+from danlu.runs.workspace import RunFolder, Workspace
+
+OnEvent = Callable[[dict[str, Any]], None]
+
+QUIET = {"progress"}
+"""Events that are shown but not written to events.jsonl: they say nothing that lasts."""
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What became of a stage: 'made' or 'reused', and how long it took, in seconds."""
+
+    name: str
+    status: str
+    seconds: float
+    key: str
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run.
+
+    Attributes:
+        plan: what was run.
+        run: its folder.
+        artifacts: stage name -> artifact.
+        stages: what became of each.
+        version: 'name@number' of the registered model, if the run exports.
+        comparisons: base against tuned, or [] where the recipe compares nothing.
+    """
+
+    plan: Plan
+    run: RunFolder
+    artifacts: dict[str, Artifact]
+    stages: list[StageResult]
+    version: str | None = None
+    comparisons: Sequence[Any] = field(default=())
+
+    @property
+    def nothing_done(self) -> bool:
+        """True when every stage was there already."""
+        return all(stage.status == "reused" for stage in self.stages)
+
+
+def execute(
+    recipe: Recipe, workspace: Workspace, *, until: str = "export", command: str = "run", on_event: OnEvent | None = None
+) -> RunResult:
+    """Run a recipe up to a stage.
+
+    Args:
+        recipe: what to run.
+        workspace: where artifacts are found and made.
+        until: last stage.
+        command: the verb, for the books.
+        on_event: shown to the user; each event is a dictionary with 'event'.
+
+    Raises:
+        DanluError: the first stage that fails; the run is booked as failed, what was made before stays.
+    """
+    plan = make_plan(recipe, until)
+    run = workspace.new_run(recipe.name, dump_recipe(recipe))
+    workspace.registry.start_run(run.id, recipe.name, command, run.path)
+    with EventLog(run.events) as log:
+        tell = _teller(log, on_event)
+        try:
+            result = _run_stages(plan, run, workspace, tell)
+        except BaseException as error:
+            reason = error.reason if isinstance(error, DanluError) else f"{type(error).__name__}: {error}"
+            tell({"event": "failed", "reason": reason})
+            workspace.registry.finish_run(run.id, "failed", reason)
+            raise
+        workspace.registry.finish_run(run.id, "done")
+        tell({"event": "done"})
+    return result
+
+
+def _teller(log: EventLog, on_event: OnEvent | None) -> OnEvent:
+    def tell(event: dict[str, Any]) -> None:
+        if event["event"] not in QUIET:
+            log.write(event["event"], **{k: v for k, v in event.items() if k != "event"})
+        if on_event:
+            on_event(event)
+
+    return tell
+
+
+def _run_stages(plan: Plan, run: RunFolder, workspace: Workspace, tell: OnEvent) -> RunResult:
+    made: dict[str, Artifact] = {}
+    results: list[StageResult] = []
+    for stage in plan.stages:
+        tell({"event": "stage", "stage": stage.name, "status": "started", "key": stage.key})
+        started = time.perf_counter()
+        artifact, status = find_or_make(stage, plan, made, workspace, tell)
+        seconds = round(time.perf_counter() - started, 2)
+        made[stage.name] = artifact
+        results.append(StageResult(stage.name, status, seconds, stage.key))
+        workspace.registry.book_artifact(run.id, stage.name, (stage.kind, stage.key, artifact.path), status)
+        tell({"event": "stage", "stage": stage.name, "status": status, "seconds": seconds, "key": stage.key})
+    from danlu.pipeline.finish import compare_models, register, write_report
+
+    comparisons = compare_models(plan, made)
+    version = register(plan, run, made, workspace)
+    result = RunResult(plan, run, made, results, version, comparisons)
+    write_report(result)
+    return result
+
+
+def find_or_make(
+    stage: Stage, plan: Plan, made: dict[str, Artifact], workspace: Workspace, tell: OnEvent
+) -> tuple[Artifact, str]:
+    """The stage's artifact, and whether it was 'made' or 'reused'. One process makes it, others wait for it."""
+    store = workspace.artifacts
+
+    def corrupt(reason: str) -> None:
+        tell({"event": "corrupt", "stage": stage.name, "reason": reason})
+
+    def waiting() -> None:
+        tell({"event": "waiting", "stage": stage.name})
+
+    with store.lock(stage.kind, stage.key, waiting):
+        found = store.find(stage.kind, stage.key, corrupt)
+        if found is not None:
+            return found, "reused"
+        from danlu.pipeline.stages import STAGES, StageContext
+
+        work = workspace.work(stage.kind, stage.key)
+        with store.make(stage.kind, stage.key, inputs=stage.inputs, recipe=stage.fields) as draft:
+            context = StageContext(plan, made, Path(draft.path), work, tell)
+            draft.facts.update(STAGES[stage.name](context))
+        workspace.discard_work(work)
+        fresh = store.find(stage.kind, stage.key)
+        assert fresh is not None, "an artifact just made is found"
+        return fresh, "made"

@@ -1,0 +1,156 @@
+"""What each stage does: opens its inputs, calls the room that does the work, returns the facts. Torch comes in here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from danlu.data.dataset import load_rows, load_samples
+from danlu.data.row import Row
+from danlu.models.chat import ChatRenderer
+from danlu.models.loading import load_renderer
+from danlu.pipeline.plan import Plan
+from danlu.recipe.errors import UserError
+from danlu.runs.artifacts import Artifact
+
+OnEvent = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class HeldOutRow:
+    """A dataset row in the form that evaluation takes."""
+
+    row_id: str
+    messages: list[dict[str, Any]]
+    tools: list[dict[str, Any]] | None
+    thinking: bool | None
+
+    @classmethod
+    def of(cls, row: Row) -> HeldOutRow:
+        """From the data room's row."""
+        return cls(row.id, list(row.messages), list(row.tools) or None, row.thinking)
+
+
+@dataclass
+class StageContext:
+    """What a stage function gets.
+
+    Attributes:
+        plan: the run's plan.
+        made: stage name -> artifact of the stages before.
+        out: folder of the artifact being made.
+        work: folder that survives a kill, for what can be gone on from.
+        on_event: told of progress.
+    """
+
+    plan: Plan
+    made: Mapping[str, Artifact]
+    out: Path
+    work: Path
+    on_event: OnEvent
+
+    @property
+    def renderer(self) -> ChatRenderer:
+        """Of the base model."""
+        return load_renderer(self.plan.base.path)
+
+
+def run_data(context: StageContext) -> dict[str, Any]:
+    """Rows to dataset."""
+    from danlu.data.prepare import prepare_dataset
+
+    def progress(rows: int) -> None:
+        if rows % 200 == 0:
+            context.on_event({"event": "progress", "done": rows, "total": None})
+
+    return prepare_dataset(context.plan.recipe.data, context.renderer, context.out, progress)
+
+
+def run_train(context: StageContext) -> dict[str, Any]:
+    """Dataset and base to what was trained."""
+    from danlu.training.run import TrainingInput, run_training
+
+    recipe = context.plan.recipe
+    dataset = context.made["data"].path
+    given = TrainingInput(
+        model=recipe.model,
+        train=recipe.train,
+        seed=recipe.seed,
+        base=context.plan.base,
+        renderer=context.renderer,
+        dataset=dataset,
+        thinking=any(_thinks(row) for row in load_rows(dataset, "train")),
+    )
+    return run_training(given, context.work, context.out, context.on_event)
+
+
+def _thinks(row: Row) -> bool:
+    return bool(row.thinking) or any(message.get("reasoning_content") for message in row.messages)
+
+
+def run_evaluate_base(context: StageContext) -> dict[str, Any]:
+    """The base model on the held-out rows."""
+    from danlu.models.device import compute_dtype, default_device
+    from danlu.models.loading import load_model
+
+    recipe, base, device = context.plan.recipe, context.plan.base, default_device()
+    dtype = compute_dtype("auto", device)
+    model = load_model(base.path, dtype=dtype, device=device, weights=recipe.model.weights, seed=recipe.seed)
+    return _evaluate(context, model)
+
+
+def run_evaluate(context: StageContext) -> dict[str, Any]:
+    """The tuned model on the held-out rows."""
+    from danlu.models.device import compute_dtype, default_device
+    from danlu.models.trained import load_trained
+
+    device = default_device()
+    dtype = compute_dtype("auto", device)
+    model = load_trained(context.made["train"].path, context.plan.base, dtype=dtype, device=device)
+    return _evaluate(context, model)
+
+
+def _evaluate(context: StageContext, model: Any) -> dict[str, Any]:
+    from danlu.evaluation.evaluate import evaluate_model, write_evaluation
+    from danlu.evaluation.metrics import build_metrics
+
+    recipe = context.plan.recipe
+    rows = [HeldOutRow.of(row) for row in load_rows(context.made["data"].path, recipe.evaluate.split) if row.messages]
+    if not rows:
+        raise UserError(
+            f"the split '{recipe.evaluate.split}' has no conversations to evaluate",
+            where="evaluate.split",
+            fix="give data.split a larger share, or add rows",
+        )
+
+    def progress(done: int, total: int) -> None:
+        context.on_event({"event": "progress", "done": done, "total": total})
+
+    answered = evaluate_model(model, context.renderer, rows, recipe.evaluate, progress)
+    metrics = build_metrics(recipe.evaluate.metrics)
+    result = write_evaluation(context.out, answered, metrics, recipe.evaluate, recipe.seed)
+    return {"rows": len(result.rows), "scores": {score.metric: score.value for score in result.scores}}
+
+
+def run_export(context: StageContext) -> dict[str, Any]:
+    """What was trained to what others load."""
+    from danlu.export import EXPORTERS
+    from danlu.export.merged import ExportInput
+
+    recipe = context.plan.recipe
+    dataset = context.made["data"].path
+    held_out = [s for split in ("test", "validation") for s in load_samples(dataset, split)]
+    given = ExportInput(recipe.export, context.made["train"].path, context.plan.base, context.renderer, held_out)
+    facts: dict[str, Any] = EXPORTERS.load(recipe.export.type)(given, context.out)
+    return facts
+
+
+STAGES: dict[str, Callable[[StageContext], dict[str, Any]]] = {
+    "data": run_data,
+    "train": run_train,
+    "evaluate_base": run_evaluate_base,
+    "evaluate": run_evaluate,
+    "export": run_export,
+}

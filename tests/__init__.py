@@ -1,0 +1,1 @@
+"""Danlu's tests; the folders mirror src/danlu."""

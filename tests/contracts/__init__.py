@@ -1,0 +1,1 @@
+"""One contract test kit per interface, run on every choice of its table."""
