@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-# Share of letters that must be Han (or kana, Hangul) before a text counts as written in that script. A Chinese answer
-# quotes product names and code in Latin letters, and one Han character says about as much as three Latin ones.
-SCRIPT_SHARE = 0.25
-KANA_SHARE = 0.05
+# A Chinese answer quotes product names and code in Latin letters, and one Han character says about as much as three
+# of those: so it weighs three. A text is in a script whose letters have this share of the weight
+LATIN_PER_HAN = 3
+SCRIPT_SHARE = 0.3
+KANA_SHARE = 0.05  # of the letters, for Japanese, which is written in Han too
 
 
 class EvaluationRow(Protocol):
@@ -68,9 +69,11 @@ def detect_language(*texts: str) -> str:
         han = sum(is_han(code) for code in letters)
         hangul = sum(0xAC00 <= code <= 0xD7AF for code in letters)
         latin = sum(code < 0x250 or 0x1E00 <= code < 0x1F00 for code in letters)
-        if han + kana >= SCRIPT_SHARE * len(letters):
+        heavy = LATIN_PER_HAN * (han + kana + hangul)
+        needed = SCRIPT_SHARE * (heavy + len(letters) - han - kana - hangul)
+        if LATIN_PER_HAN * (han + kana) >= needed:
             return "ja" if kana >= KANA_SHARE * len(letters) else "zh"
-        if hangul >= SCRIPT_SHARE * len(letters):
+        if LATIN_PER_HAN * hangul >= needed:
             return "ko"
         return "en" if 2 * latin >= len(letters) else "other"
     return "other"

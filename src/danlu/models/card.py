@@ -47,7 +47,9 @@ def read_card(folder: Path) -> ModelCard | None:
     try:
         return ModelCard(**json.loads(file.read_text(encoding="utf-8")))
     except (json.JSONDecodeError, TypeError) as error:
-        raise UserError(f"is not a model card of danlu: {error}", where=str(file), fix="export the model again") from None
+        raise UserError(
+            f"is not a model card of danlu: {error}", where=str(file), fix="export the model again"
+        ) from None
 
 
 def check_rendering(folder: Path, found: str) -> None:

@@ -67,7 +67,9 @@ class ChatRenderer:
         ends = [int(index) for index, token in added if str(token) == "<|endoftext|>"]
         self.document_end_id = ends[0] if ends else self.eos_id
         self._special = {str(token): int(index) for index, token in added if token.special}
-        self._split = re.compile("(" + "|".join(re.escape(t) for t in sorted(self._special, key=len, reverse=True)) + ")")
+        self._split = re.compile(
+            "(" + "|".join(re.escape(t) for t in sorted(self._special, key=len, reverse=True)) + ")"
+        )
 
     # -- what everything else calls ------------------------------------------------------------------------------
 
@@ -151,7 +153,9 @@ class ChatRenderer:
 
     def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
         """Text of token ids; control tokens are left out unless `special`."""
-        return str(self.tokenizer.decode(list(ids), skip_special_tokens=not special, clean_up_tokenization_spaces=False))
+        return str(
+            self.tokenizer.decode(list(ids), skip_special_tokens=not special, clean_up_tokenization_spaces=False)
+        )
 
     @cached_property
     def rendering_hash(self) -> str:
@@ -243,7 +247,13 @@ _TOOL = {
     "function": {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}},
 }
 _PROBES: list[tuple[list[Message], list[dict[str, Any]] | None]] = [
-    ([{"role": "user", "content": "Hello, 你好! x² + 1 = 10\n\tdone"}, {"role": "assistant", "content": "Fine.  好的。"}], None),
+    (
+        [
+            {"role": "user", "content": "Hello, 你好! x² + 1 = 10\n\tdone"},
+            {"role": "assistant", "content": "Fine.  好的。"},
+        ],
+        None,
+    ),
     (
         [
             {"role": "system", "content": "Be brief."},

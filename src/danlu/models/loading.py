@@ -25,7 +25,9 @@ def load_tokenizer(folder: Path) -> Any:
     try:
         return AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"the tokenizer cannot be loaded: {_first_line(error)}", where=str(folder), fix=_fix(error)) from error
+        raise UserError(
+            f"the tokenizer cannot be loaded: {_first_line(error)}", where=str(folder), fix=_fix(error)
+        ) from error
 
 
 def load_renderer(folder: Path) -> ChatRenderer:
@@ -75,7 +77,9 @@ def load_model(
                 local_files_only=True,
             )
     except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"the model cannot be loaded: {_first_line(error)}", where=str(folder), fix=_fix(error)) from error
+        raise UserError(
+            f"the model cannot be loaded: {_first_line(error)}", where=str(folder), fix=_fix(error)
+        ) from error
     return cast(PreTrainedModel, model.to(torch.device(device)))
 
 

@@ -43,7 +43,9 @@ class RunDisplay:
         self._progress.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._progress.stop()
 
     def __call__(self, event: dict[str, Any]) -> None:
@@ -105,18 +107,24 @@ def ledger_table(summary: Mapping[str, Any]) -> Table:
 def reasons(summary: Mapping[str, Any]) -> list[str]:
     """Why rows were dropped, a line each."""
     return [
-        f"{step['step']}: {count:,} × {reason}" for step in summary["steps"] for reason, count in step["dropped"].items()
+        f"{step['step']}: {count:,} × {reason}"
+        for step in summary["steps"]
+        for reason, count in step["dropped"].items()
     ]
 
 
 def comparison_table(comparisons: Sequence[Any], confidence: float) -> Table:
     """Base against tuned, each with its interval."""
     rows = comparisons[0].tuned.rows if comparisons else 0
-    title = tr(
-        f"{rows} held-out rows, {confidence:.0%} intervals", f"{rows} 行留出数据，{confidence:.0%} 置信区间"
-    )
+    title = tr(f"{rows} held-out rows, {confidence:.0%} intervals", f"{rows} 行留出数据，{confidence:.0%} 置信区间")
     table = Table(title=title, title_justify="left")
-    for heading in (tr("metric", "指标"), tr("base", "基座"), tr("tuned", "微调"), tr("difference", "差"), tr("verdict", "结论")):
+    for heading in (
+        tr("metric", "指标"),
+        tr("base", "基座"),
+        tr("tuned", "微调"),
+        tr("difference", "差"),
+        tr("verdict", "结论"),
+    ):
         table.add_column(heading)
     verdicts = {"better": tr("better", "更好"), "worse": tr("worse", "更差")}
     styles = {"better": "green", "worse": "red"}
@@ -124,7 +132,9 @@ def comparison_table(comparisons: Sequence[Any], confidence: float) -> Table:
         verdict = verdicts.get(c.verdict, tr("no clear difference", "无明显差异"))
         style = styles.get(c.verdict, "yellow")
         difference = f"{number(c.difference)} [{number(c.low)}, {number(c.high)}]"
-        table.add_row(c.metric, _score(c.base), _score(c.tuned), difference.replace("[", "\\["), f"[{style}]{verdict}[/]")
+        table.add_row(
+            c.metric, _score(c.base), _score(c.tuned), difference.replace("[", "\\["), f"[{style}]{verdict}[/]"
+        )
     return table
 
 

@@ -59,7 +59,12 @@ class RunResult:
 
 
 def execute(
-    recipe: Recipe, workspace: Workspace, *, until: str = "export", command: str = "run", on_event: OnEvent | None = None
+    recipe: Recipe,
+    workspace: Workspace,
+    *,
+    until: str = "export",
+    command: str = "run",
+    on_event: OnEvent | None = None,
 ) -> RunResult:
     """Run a recipe up to a stage.
 

@@ -85,7 +85,11 @@ def _samples(made: dict[str, Artifact]) -> list[dict[str, Any]]:
     from danlu.evaluation.evaluate import read_evaluation
 
     tuned = read_evaluation(made["evaluate"].path).rows
-    base = {row.row_id: row.answer for row in read_evaluation(made["evaluate_base"].path).rows} if "evaluate_base" in made else {}
+    base = (
+        {row.row_id: row.answer for row in read_evaluation(made["evaluate_base"].path).rows}
+        if "evaluate_base" in made
+        else {}
+    )
     stride = max(1, len(tuned) // SAMPLES)
     return [
         {

@@ -35,7 +35,9 @@ def explain_validation_error(
     if len(problems) == 1:
         return first
     rest = "".join(f"\n{problem}" for problem in problems[1:])
-    return UserError(f"{first.reason}\n  fix: {first.fix}{rest}" if first.fix else f"{first.reason}{rest}", where=first.where)
+    return UserError(
+        f"{first.reason}\n  fix: {first.fix}{rest}" if first.fix else f"{first.reason}{rest}", where=first.where
+    )
 
 
 def _problem(item: Any, model: type[BaseModel], raw: Any, lines: Mapping[Location, str], name: str) -> UserError:
@@ -56,7 +58,9 @@ def _problem(item: Any, model: type[BaseModel], raw: Any, lines: Mapping[Locatio
 
 
 def _tag_problem(item: Any, where: str, raw: Any, path: Location) -> UserError:
-    expected = [tag.strip(" '") for tag in str(item.get("ctx", {}).get("expected_tags", "")).split(",") if tag.strip(" '")]
+    expected = [
+        tag.strip(" '") for tag in str(item.get("ctx", {}).get("expected_tags", "")).split(",") if tag.strip(" '")
+    ]
     node = _node(raw, path)
     given = node.get("type") if isinstance(node, dict) else node
     if given is None:
@@ -66,7 +70,9 @@ def _tag_problem(item: Any, where: str, raw: Any, path: Location) -> UserError:
                 where=where,
                 fix="add 'type: jsonl', 'json', 'csv' or 'parquet'",
             )
-        return UserError("'type' is missing", where=where, fix=f"one of: {', '.join(expected)}" if expected else "add 'type'")
+        return UserError(
+            "'type' is missing", where=where, fix=f"one of: {', '.join(expected)}" if expected else "add 'type'"
+        )
     known = expected or ["jsonl", "json", "csv", "parquet"]
     return UserError(f"unknown type '{given}'", where=where, fix=nearest(str(given), known))
 

@@ -39,7 +39,9 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     return parse_recipe(text, overrides, name=str(path), folder=file.resolve().parent)
 
 
-def parse_recipe(text: str, overrides: Sequence[str] = (), *, name: str = "recipe", folder: Path | None = None) -> Recipe:
+def parse_recipe(
+    text: str, overrides: Sequence[str] = (), *, name: str = "recipe", folder: Path | None = None
+) -> Recipe:
     """Like `load_recipe`, from text. `name` stands in errors; `folder` is where relative paths start (default: here)."""
     raw, lines = _read_yaml(text, name)
     for override in overrides:
@@ -64,7 +66,9 @@ def _read_yaml(text: str, name: str) -> tuple[dict[str, Any], dict[Path_, str]]:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark else name
         problem = getattr(error, "problem", None) or str(error)
-        raise UserError(f"is not valid YAML: {problem}", where=where, fix="check indentation, colons and quotes") from None
+        raise UserError(
+            f"is not valid YAML: {problem}", where=where, fix="check indentation, colons and quotes"
+        ) from None
     if node is None:
         raise UserError("is empty", where=name, fix="danlu init FOLDER writes a starter recipe")
     if not isinstance(node, yaml.MappingNode):
@@ -117,7 +121,9 @@ def _descend(node: Any, key: str | int, following: str | int, where: str) -> Any
             raise UserError(f"'{key}' is not an index of a list of {len(node)}", where=where, fix="count from 0")
         return node[key]
     if not isinstance(node, dict):
-        raise UserError(f"'{key}' is looked up in a plain value", where=where, fix="danlu recipe show prints all fields")
+        raise UserError(
+            f"'{key}' is looked up in a plain value", where=where, fix="danlu recipe show prints all fields"
+        )
     if node.get(key) is None:
         node[key] = [] if isinstance(following, int) else {}
     return node[key]

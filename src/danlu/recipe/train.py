@@ -65,7 +65,9 @@ class BatchSection(Section):
 
     step_tokens: int = Field(default=8192, ge=1, description="tokens of one optimizer step (all its micro-batches)")
     micro_tokens: int = Field(
-        default=2048, ge=1, description="tokens, padding included, of one forward pass; only memory and speed depend on it"
+        default=2048,
+        ge=1,
+        description="tokens, padding included, of one forward pass; only memory and speed depend on it",
     )
 
 

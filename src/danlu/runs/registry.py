@@ -67,7 +67,9 @@ class Registry:
     ) -> ModelVersionRow:
         """The model version of an export: a new number, or the one it already has under this name."""
         with self.database.exclusive() as session:
-            query = select(ModelVersionRow).where(ModelVersionRow.name == name, ModelVersionRow.export_key == export_key)
+            query = select(ModelVersionRow).where(
+                ModelVersionRow.name == name, ModelVersionRow.export_key == export_key
+            )
             row = session.scalars(query).one_or_none()
             if row is None:
                 last = session.scalar(select(func.max(ModelVersionRow.version)).where(ModelVersionRow.name == name))
@@ -107,4 +109,6 @@ class Registry:
         for row in rows:
             if str(row.version) == number:
                 return row
-        raise UserError(f"'{name}' has no version '{number}'", fix=f"versions: {', '.join(str(r.version) for r in rows)}")
+        raise UserError(
+            f"'{name}' has no version '{number}'", fix=f"versions: {', '.join(str(r.version) for r in rows)}"
+        )

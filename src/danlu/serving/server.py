@@ -22,7 +22,10 @@ LINGER_S = 2
 
 
 class DrainingServer(uvicorn.Server):
-    """On SIGTERM or SIGINT: new requests get 503, those in work are answered, then it ends. A second signal ends it now."""
+    """On SIGTERM or SIGINT: new requests get 503, those in work are answered, then it ends.
+
+    A second signal ends it now.
+    """
 
     def __init__(self, config: uvicorn.Config, app: FastAPI, drain_s: float) -> None:
         super().__init__(config)

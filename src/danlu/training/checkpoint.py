@@ -30,7 +30,11 @@ class Progress:
 
 
 def save_checkpoint(
-    folder: Path, progress: Progress, parameters: Mapping[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer, keep: int
+    folder: Path,
+    progress: Progress,
+    parameters: Mapping[str, torch.nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    keep: int,
 ) -> Path:
     """Write `folder/step-N`, then delete all but the newest `keep`.
 

@@ -61,7 +61,9 @@ def train(job: TrainingJob) -> Progress:
     """
     parameters = trainable(job.model)
     optimizer = make_optimizer(parameters, job.config.optimizer)
-    progress = restore_newest(job.folder, parameters, optimizer, lambda text: job.on_event({"event": "fault", "reason": text}))
+    progress = restore_newest(
+        job.folder, parameters, optimizer, lambda text: job.on_event({"event": "fault", "reason": text})
+    )
     schedule = Schedule(job)
     history = History(job.folder / "history.jsonl", progress.step)
     job.on_event({"event": "training", "steps": schedule.total, "resumed_at": progress.step})
@@ -128,7 +130,9 @@ class Schedule:
         return self._epochs[epoch]
 
 
-def optimizer_step(job: TrainingJob, schedule: Schedule, number: int, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+def optimizer_step(
+    job: TrainingJob, schedule: Schedule, number: int, optimizer: torch.optim.Optimizer
+) -> dict[str, Any]:
     """One update: forward and backward over the step's micro-batches, clip, step. Returns the step's record.
 
     The loss is normalised over the learned tokens of the whole step, so it does not depend on how the step is cut.

@@ -25,7 +25,9 @@ def read_json(config: JsonSource) -> Iterator[Record]:
         fix = "for one object per line, set the source's type to jsonl"
         raise UserError(f"is not valid JSON: {error}", where=str(path), fix=fix) from None
     if not isinstance(values, list):
-        raise UserError(f"must hold an array of objects, not {type(values).__name__}", where=str(path), fix="wrap it in [ ]")
+        raise UserError(
+            f"must hold an array of objects, not {type(values).__name__}", where=str(path), fix="wrap it in [ ]"
+        )
     for number, value in enumerate(values, start=1):
         if isinstance(value, dict):
             yield Record(path.name, number, value)

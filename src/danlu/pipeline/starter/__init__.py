@@ -18,7 +18,9 @@ def write_starter(folder: Path, *, force: bool = False) -> list[Path]:
     """
     there = [name for name in FILES if (folder / name).exists()]
     if there and not force:
-        raise UserError(f"'{there[0]}' is there already", where=str(folder), fix="another folder, or --force to overwrite")
+        raise UserError(
+            f"'{there[0]}' is there already", where=str(folder), fix="another folder, or --force to overwrite"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name in FILES:
