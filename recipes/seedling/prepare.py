@@ -13,7 +13,6 @@ from packages import QWEN3, fetch, only
 from reviews import Review, choose_starter, read_reviews, rude_words, unseen
 from start import model_config, parameters, train_tokenizer, write_start
 from texts import (
-    characters,
     definitions_zh,
     dialogue_text,
     glosses,
@@ -39,7 +38,6 @@ def plain_text(cache: Path, reviews: list[Review], rude: re.Pattern[str]) -> dic
         "zh: help": lambda: help_text(cache, "zh"),
         "zh: reviews": lambda: zh,
         "zh: jionlp definitions": lambda: (f"{word}：{meaning}" for word, meaning in definitions_zh(cache)),
-        "zh: jionlp characters": lambda: (f"{char}：{meaning}" for char, meaning in characters(cache)),
         "zh: jionlp riddles": lambda: (f"{first}——{second}。" for first, second in riddles(cache)),
         "zh: Song lyrics": lambda: poems(cache),
         "en: help": lambda: help_text(cache, "en"),
@@ -51,8 +49,8 @@ def plain_text(cache: Path, reviews: list[Review], rude: re.Pattern[str]) -> dic
     seen: set[str] = set()
     found: dict[str, list[str]] = {}
     for name, read in readers.items():
-        polite = (text for text in passages(read()) if not rude.search(text))
-        fresh = [text for text in dict.fromkeys(polite) if text not in seen]
+        lines = (line for line in read() if not rude.search(line))
+        fresh = [text for text in dict.fromkeys(passages(lines)) if text not in seen]
         seen.update(fresh)
         found[name] = _limited(fresh, LIMITS.get(name[4:]))
     return found
@@ -90,7 +88,8 @@ def _tokens(tokenizer: Tokenizer, texts: list[str]) -> int:
 
 def _split(rows: list[tuple[str, dict[str, Any]]]) -> tuple[list[str], list[str]]:
     """Order and hold out by a hash of the content, so that a new source does not move the other rows."""
-    kept, held = [], []
+    kept: list[str] = []
+    held: list[str] = []
     for digest, row in sorted((hashlib.sha256(text.encode()).hexdigest(), row) for text, row in rows):
         line = json.dumps(row, ensure_ascii=False) + "\n"
         (held if int(digest[-8:], 16) < HELD_OUT * 2**32 else kept).append(line)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import GenerationConfig, Qwen3Config
+from transformers import Qwen3Config
 
 VOCABULARY = 8192
 POSITIONS = 4096
@@ -54,11 +54,18 @@ def write_start(folder: Path, tokenizer: Tokenizer, qwen_settings: dict[str, Any
     settings["model_max_length"] = POSITIONS
     text = json.dumps(settings, ensure_ascii=False, indent=2)
     (folder / "tokenizer_config.json").write_text(text + "\n", "utf-8")
-    ends = tokenizer.token_to_id(END_OF_TURN), tokenizer.token_to_id(END_OF_TEXT)
+    vocabulary = tokenizer.get_vocab()
+    ends = vocabulary[END_OF_TURN], vocabulary[END_OF_TEXT]
     model_config(*ends).save_pretrained(folder)
-    GenerationConfig(
-        do_sample=True, temperature=0.7, top_p=0.8, top_k=20, eos_token_id=list(ends), pad_token_id=ends[1]
-    ).save_pretrained(folder)
+    generation = {
+        "do_sample": True,
+        "temperature": 0.7,
+        "top_p": 0.8,
+        "top_k": 20,
+        "eos_token_id": list(ends),
+        "pad_token_id": ends[1],
+    }
+    (folder / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n", "utf-8")
 
 
 def model_config(end_of_turn: int, end_of_text: int) -> Qwen3Config:
@@ -85,7 +92,7 @@ def model_config(end_of_turn: int, end_of_text: int) -> Qwen3Config:
 def parameters(config: Qwen3Config) -> int:
     """How many numbers the model has; the head is the embedding."""
     hidden, inner = config.hidden_size, config.intermediate_size
-    heads = config.num_attention_heads + config.num_key_value_heads
+    heads = config.num_attention_heads + (config.num_key_value_heads or config.num_attention_heads)
     attention = 2 * hidden * heads * config.head_dim
     norms = 2 * hidden + 2 * config.head_dim
     layer = attention + 3 * hidden * inner + norms

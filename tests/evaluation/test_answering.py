@@ -72,7 +72,7 @@ def test_the_mode_of_the_model_is_left_as_it_was(model: PreTrainedModel, rendere
         score_rows(model, renderer, ROWS[:1], CPU)
         assert model.training
     finally:
-        model.eval()
+        model.train(False)
 
 
 def test_answers_are_what_the_model_says_to_the_prompt_of_the_last_turn(

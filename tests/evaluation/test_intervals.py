@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +21,7 @@ PERPLEXITY = Perplexity(PerplexityMetric())
 MATCH = ExactMatch(ExactMatchMetric())
 
 
-def with_losses(losses: Sequence[float]) -> list[AnsweredRow]:
+def with_losses(losses: Iterable[float]) -> list[AnsweredRow]:
     return [answered(f"{index:05}", nll=float(loss), tokens=1) for index, loss in enumerate(losses)]
 
 
@@ -105,7 +105,7 @@ def test_different_rows_are_refused_with_an_example() -> None:
 def test_the_same_rows_with_other_references_are_refused() -> None:
     base = many(5)
     tuned = [replace(row, reference="else") if row.row_id == "row-0003" else row for row in base]
-    with pytest.raises(UserError, match="row-0003.*another reference"):
+    with pytest.raises(UserError, match=r"row-0003.*another reference"):
         compare_rows(PERPLEXITY, base, tuned, Resampling())
 
 

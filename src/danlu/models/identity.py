@@ -66,8 +66,8 @@ def _locate(base: str, revision: str | None) -> Path:
 
 
 def _from_hugging_face(base: str, revision: str | None) -> Path:
-    from huggingface_hub import snapshot_download
     from huggingface_hub import errors as hub
+    from huggingface_hub import snapshot_download
 
     patterns = [*WEIGHTS, *CONFIGURATION]
     try:

@@ -61,10 +61,7 @@ class RunDisplay:
             self._task = self._progress.add_task(name, total=None, note="")
             return
         self._progress.remove_task(self._task)
-        if event["status"] == "reused":
-            said = tr("already there", "已存在")
-        else:
-            said = f"{event['seconds']:.1f} s"
+        said = tr("already there", "已存在") if event["status"] == "reused" else f"{event['seconds']:.1f} s"
         self.console.print(f"[green]✓[/] {name:<16} {said}", highlight=False)
 
     def _on_progress(self, event: dict[str, Any]) -> None:

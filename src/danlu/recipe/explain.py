@@ -83,16 +83,18 @@ def _without_tags(location: Location, raw: Any) -> Location:
     node = raw
     for position, element in enumerate(location):
         last = position == len(location) - 1
-        if isinstance(node, dict) and element in node:
+        if _holds(node, element):
             node = node[element]
-        elif isinstance(node, (list, tuple)) and isinstance(element, int) and element < len(node):
-            node = node[element]
-        elif not last:
-            continue
-        elif isinstance(node, str) or (isinstance(node, dict) and node.get("type") == element):
+        elif not last or isinstance(node, str) or (isinstance(node, dict) and node.get("type") == element):
             continue
         path.append(element)
     return tuple(path)
+
+
+def _holds(node: Any, element: str | int) -> bool:
+    if isinstance(node, dict):
+        return element in node
+    return isinstance(node, (list, tuple)) and isinstance(element, int) and element < len(node)
 
 
 def _node(raw: Any, path: Location) -> Any:

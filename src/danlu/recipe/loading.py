@@ -42,7 +42,7 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
 def parse_recipe(
     text: str, overrides: Sequence[str] = (), *, name: str = "recipe", folder: Path | None = None
 ) -> Recipe:
-    """Like `load_recipe`, from text. `name` stands in errors; `folder` is where relative paths start (default: here)."""
+    """Like `load_recipe`, from text. `name` stands in errors; relative paths start at `folder` (default: here)."""
     raw, lines = _read_yaml(text, name)
     for override in overrides:
         _apply_override(raw, lines, override)
@@ -56,7 +56,8 @@ def parse_recipe(
 def dump_recipe(recipe: Recipe) -> str:
     """The resolved recipe as YAML: every default written out."""
     data = recipe.model_dump(mode="json")
-    return cast(str, yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110))
+    text: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
+    return text
 
 
 def _read_yaml(text: str, name: str) -> tuple[dict[str, Any], dict[Path_, str]]:

@@ -14,7 +14,7 @@ class ModelSection(Section):
 
     base: str = Field(
         default="seedling",
-        description="'seedling' (shipped with danlu), a Hugging Face id, 'modelscope:ID', or a folder ('./...' or '/...')",
+        description="'seedling' (shipped with danlu), a Hugging Face id, 'modelscope:ID', or a folder ('./...')",
     )
     revision: str | None = Field(default=None, description="branch, tag or commit on the hub; hub ids only")
     weights: Literal["pretrained", "random"] = Field(

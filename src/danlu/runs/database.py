@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
-from sqlalchemy import JSON, Engine, ForeignKey, UniqueConstraint, create_engine, event, inspect, text
+from sqlalchemy import JSON, ForeignKey, UniqueConstraint, create_engine, event, inspect, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 HEAD = "0001"

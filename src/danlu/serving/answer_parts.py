@@ -122,15 +122,15 @@ class AnswerSplitter:
         body, closed, rest = self._text.partition(CALL_END)
         if not closed:
             return False
-        calls = parse_answer(CALL_START + body + CALL_END).tool_calls
+        parsed = parse_answer(CALL_START + body + CALL_END)
         self._state = "content"
-        if not calls:  # broken: its tag is text, and what follows is looked at again
+        if parsed.content or not parsed.tool_calls:  # broken: its tag is text, and what follows is looked at again
             self._emit(CALL_START)
             return True
         if not self._given:
             self._newlines = ""
         self._calls = True
-        self._parts.append(Part("tool_call", call=calls[0]))
+        self._parts.append(Part("tool_call", call=parsed.tool_calls[0]))
         self._text = rest
         return True
 

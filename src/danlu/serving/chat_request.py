@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from danlu.recipe.errors import nearest
 from danlu.serving.errors import BadRequest
@@ -35,11 +35,10 @@ _HINTS = {
     "reasoning_effort": "; to switch thinking, send chat_template_kwargs: {'enable_thinking': true or false}",
     "n": "; send the request several times",
 }
+MAX_STOPS = 16
+
 # These label a request and never change its answer
 LABELS = ("metadata", "prompt_cache_key", "safety_identifier", "user")
-
-
-_Text = Annotated[str, Field(min_length=1)]
 
 
 class _Closed(BaseModel):
@@ -69,13 +68,21 @@ class ChatRequest(_Closed):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     top_k: Annotated[int, Field(ge=0)] | None = None
-    stop: _Text | Annotated[list[_Text], Field(max_length=16)] | None = None
+    stop: str | list[str] | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     tools: list[dict[str, Any]] | None = None
     tool_choice: Literal["auto", "none"] | None = None
     chat_template_kwargs: TemplateOptions | None = None
+
+    @field_validator("stop")
+    @classmethod
+    def _stop_texts(cls, value: str | list[str] | None) -> str | list[str] | None:
+        texts = [value] if isinstance(value, str) else value or []
+        if len(texts) > MAX_STOPS or not all(texts):
+            raise ValueError(f"at most {MAX_STOPS} texts, none of them empty")
+        return value
 
     @property
     def new_tokens(self) -> int | None:

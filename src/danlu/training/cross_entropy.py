@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
@@ -22,16 +24,17 @@ def completion_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
     head. Beyond `MAX_LOGITS` the head runs in chunks whose logits are computed again for the backward pass, so that
     memory does not grow with N x V.
     """
+    decoder: Any
+    head: Any
     decoder, head = decoder_and_head(model)
     hidden = decoder(input_ids=batch.input_ids, use_cache=False).last_hidden_state
-    picked = hidden.reshape(-1, hidden.shape[-1]).index_select(0, batch.positions)
-    vocabulary = head.weight.shape[0]
-    chunk = max(1, MAX_LOGITS // int(vocabulary))
+    picked: torch.Tensor = hidden.reshape(-1, hidden.shape[-1]).index_select(0, batch.positions)
+    chunk = max(1, MAX_LOGITS // int(head.weight.shape[0]))
     if len(batch.labels) <= chunk:
         return _negative_log_likelihood(picked, batch.labels, head)
     parts = [
         checkpoint(_negative_log_likelihood, states, labels, head, use_reentrant=False)
-        for states, labels in zip(picked.split(chunk), batch.labels.split(chunk), strict=True)
+        for states, labels in zip(torch.split(picked, chunk), torch.split(batch.labels, chunk), strict=True)
     ]
     return torch.stack(parts).sum()
 

@@ -27,7 +27,7 @@ def test_a_diverged_model_still_gets_a_finite_number() -> None:
 
 @pytest.mark.parametrize("nll", [math.nan, math.inf])
 def test_a_loss_that_is_no_number_is_refused_with_the_row(nll: float) -> None:
-    with pytest.raises(UserError, match="row-7.*not a number"):
+    with pytest.raises(UserError, match=r"row-7.*not a number"):
         METRIC.statistics([answered("a"), answered("row-7", nll=nll)])
 
 

@@ -16,7 +16,7 @@ from danlu.inference.engines.transformers_engine import TransformersEngine, pref
 from danlu.models.chat import ChatRenderer
 from danlu.recipe.errors import InternalFault, UserError
 
-SAMPLED = {"temperature": 1.2, "top_p": 0.95, "top_k": 50}
+SAMPLED: dict[str, Any] = {"temperature": 1.2, "top_p": 0.95, "top_k": 50}
 
 
 def prompts(count: int, longest: int = 80, seed: int = 0) -> list[list[int]]:

@@ -36,7 +36,7 @@ def read_csv(config: CsvSource) -> Iterator[Record]:
             raise UserError(f"is not UTF-8: {error}", where=str(path), fix="save it as UTF-8") from None
 
 
-def _next(reader: "csv.Reader") -> list[str] | str | None:  # type: ignore[name-defined]
+def _next(reader: csv.Reader) -> list[str] | str | None:  # type: ignore[name-defined]
     """The next record's cells, or why they could not be read, or None at the end."""
     try:
         return next(reader, None)
