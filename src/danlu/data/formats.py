@@ -139,7 +139,10 @@ def _read_messages(value: Fields) -> Fields:
 def _read_alpaca(value: Fields) -> Fields:
     question, extra = _text(value, "instruction"), _text(value, "input")
     messages: list[Fields] = []
-    for index, pair in enumerate(_decoded(value.get("history"), "history") or []):
+    history = _decoded(value.get("history"), "history") or []
+    if not isinstance(history, list):
+        raise RowProblem("'history' must be a list")
+    for index, pair in enumerate(history):
         if not isinstance(pair, (list, tuple)) or len(pair) != 2:
             raise RowProblem(f"history[{index}] must be [question, answer]")
         messages += [{"role": "user", "content": pair[0]}, {"role": "assistant", "content": pair[1]}]
@@ -156,7 +159,7 @@ def _read_sharegpt(value: Fields) -> Fields:
     for index, turn in enumerate(turns):
         if not isinstance(turn, dict) or "from" not in turn or "value" not in turn:
             raise RowProblem(f"conversations[{index}] needs 'from' and 'value'")
-        role = SHAREGPT_ROLES.get(turn["from"])
+        role = SHAREGPT_ROLES.get(str(turn["from"]))
         if role is None:
             raise RowProblem(
                 f"conversations[{index}]: unknown role {turn['from']!r}; {nearest(str(turn['from']), SHAREGPT_ROLES)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from types import TracebackType
@@ -106,8 +107,11 @@ class Ledger:
 
 def _kind(reason: str) -> str:
     """The reason without what differs from row to row, for counting: no row ids, no indices."""
-    head = reason.split(":")[0] if reason.startswith(("broken", "messages[", "conversations[")) else reason
-    return "same as an earlier row" if head.startswith("same as ") else head.split("[")[0].strip() or reason
+    if reason.startswith("same as "):
+        return "same as an earlier row"
+    if reason.startswith(("broken", "longer than")):
+        return reason.split(":")[0]
+    return re.sub(r"^\w+\[\d+\]:? ", "", reason)
 
 
 def _histogram(lengths: list[int], bins: int = 24) -> list[list[int]]:

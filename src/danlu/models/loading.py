@@ -7,11 +7,14 @@ from typing import Any, cast
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers.utils import logging as transformers_logging
 
 from danlu.models.card import check_rendering
 from danlu.models.chat import ChatRenderer
 from danlu.models.identity import check_folder
 from danlu.recipe.errors import UserError
+
+transformers_logging.disable_progress_bar()  # the shard bars would break into danlu's own display
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -66,7 +69,8 @@ def load_model(
         config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
         if weights == "random":
             torch.manual_seed(seed)
-            model = AutoModelForCausalLM.from_config(config, dtype=torch.float32 if dtype == "auto" else dtype)
+            factory: Any = AutoModelForCausalLM
+            model = factory.from_config(config, dtype=torch.float32 if dtype == "auto" else dtype)
         else:
             model = AutoModelForCausalLM.from_pretrained(
                 str(folder),

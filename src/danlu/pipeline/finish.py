@@ -38,6 +38,15 @@ def register(plan: Plan, run: RunFolder, made: dict[str, Artifact], workspace: W
     return f"{row.name}@{row.version}"
 
 
+def registered_version(plan: Plan, made: dict[str, Artifact], workspace: Workspace) -> str | None:
+    """'name@number' under which an export is registered already, or None."""
+    if "export" not in made:
+        return None
+    key = made["export"].key
+    rows = [row for row in workspace.registry.models() if (row.name, row.export_key) == (plan.recipe.name, key)]
+    return f"{rows[0].name}@{rows[0].version}" if rows else None
+
+
 def write_report(result: RunResult) -> None:
     """report.html (and comparison.json) of a run."""
     from danlu.evaluation.evaluate import comparison_to_json
@@ -70,6 +79,7 @@ def _report_data(result: RunResult) -> Any:
         export=export,
         environment={**library_versions(), "base": result.plan.base.name, "run": result.run.id},
         next_commands=next_commands(result.version),
+        confidence=result.plan.recipe.evaluate.confidence,
     )
 
 

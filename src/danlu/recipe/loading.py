@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -63,7 +64,8 @@ def dump_recipe(recipe: Recipe) -> str:
 def _read_yaml(text: str, name: str) -> tuple[dict[str, Any], dict[Path_, str]]:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
+        data = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-45
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark else name
         problem = getattr(error, "problem", None) or str(error)
@@ -75,8 +77,10 @@ def _read_yaml(text: str, name: str) -> tuple[dict[str, Any], dict[Path_, str]]:
     if not isinstance(node, yaml.MappingNode):
         raise UserError("must be a mapping of sections", where=name, fix="start with 'name: my-run'")
     lines: dict[Path_, str] = {}
-    _collect_lines(node, (), lines, name)
-    data = yaml.safe_load(text)
+    try:
+        _collect_lines(node, (), lines, name)
+    except RecursionError:
+        raise UserError("an anchor holds itself", where=name, fix="write the value out") from None
     return cast(dict[str, Any], data), lines
 
 
@@ -106,7 +110,7 @@ def _apply_override(raw: dict[str, Any], lines: dict[Path_, str], override: str)
         raise UserError("an override is written field.name=value", where=where, fix="--set train.epochs=2")
     try:
         value = yaml.safe_load(text) if text else None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"the value is not valid YAML: {error}", where=where, fix="quote it") from None
     keys: list[str | int] = [int(k) if k.isdigit() else k for k in dotted.split(".")]
     node: Any = raw
@@ -159,7 +163,7 @@ def _absolute_paths(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _absolute(path: str, folder: Path) -> str:
-    return str((folder / Path(path).expanduser()).resolve())
+    return str((folder / os.path.expanduser(path)).resolve())
 
 
 def field_at(recipe: Recipe, dotted: str) -> Any:

@@ -62,6 +62,20 @@ class Registry:
             session.expunge_all()
             return exact[0], artifacts
 
+    def finished_run(self, name: str, command: str, stage: str, key: str) -> RunRow | None:
+        """The newest finished run of this name and command whose `stage` has the artifact `key`, or None."""
+        query = (
+            select(RunRow)
+            .join(RunArtifactRow, RunArtifactRow.run_id == RunRow.id)
+            .where(RunRow.name == name, RunRow.command == command, RunRow.status == "done")
+            .where(RunArtifactRow.stage == stage, RunArtifactRow.key == key)
+            .order_by(RunRow.started.desc(), RunRow.id.desc())
+        )
+        with self.database.session() as session:
+            row = session.scalars(query).first()
+            session.expunge_all()
+            return row
+
     def register_model(
         self, name: str, run_id: str, export_key: str, path: Path, scores: Mapping[str, Any]
     ) -> ModelVersionRow:

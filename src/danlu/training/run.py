@@ -20,7 +20,7 @@ from danlu.recipe.model import ModelSection
 from danlu.recipe.train import TrainSection
 from danlu.training.history import read_history
 from danlu.training.loop import TrainingJob, train
-from danlu.training.method import group_plans
+from danlu.training.method import Method, group_plans
 from danlu.training.methods import METHODS
 from danlu.training.objectives import OBJECTIVES
 
@@ -88,16 +88,7 @@ def run_training(
             on_event=on_event,
         )
     )
-    method.save(model, out)
-    if method.kind == "weights":
-        given.renderer.tokenizer.save_pretrained(str(out))
-    ModelCard(
-        kind=method.kind,
-        base=given.base.name,
-        base_fingerprint=given.base.fingerprint,
-        rendering_hash=given.renderer.rendering_hash,
-        thinking=given.thinking,
-    ).save(out)
+    _save(given, method, model, out)
     shutil.copyfile(work / "history.jsonl", out / "history.jsonl")
     return {
         "steps": progress.step,
@@ -109,3 +100,17 @@ def run_training(
         "groups": [asdict(plan) for plan in plans],
         "final_loss": read_history(out / "history.jsonl")[-1]["loss"],
     }
+
+
+def _save(given: TrainingInput, method: Method, model: torch.nn.Module, out: Path) -> None:
+    """What was trained, the tokenizer if it is to stand alone, and the model's card."""
+    method.save(model, out)
+    if method.kind == "weights":
+        given.renderer.tokenizer.save_pretrained(str(out))
+    ModelCard(
+        kind=method.kind,
+        base=given.base.name,
+        base_fingerprint=given.base.fingerprint,
+        rendering_hash=given.renderer.rendering_hash,
+        thinking=given.thinking,
+    ).save(out)

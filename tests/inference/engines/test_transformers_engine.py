@@ -158,7 +158,7 @@ def test_cancelling_frees_the_row_at_once(model: PreTrainedModel, renderer: Chat
 
 def test_prompt_and_answer_must_fit_the_context(engine: TransformersEngine) -> None:
     engine.add(GenerationRequest("fits", [1] * 1000, Sampling(max_new_tokens=24)))
-    with pytest.raises(UserError, match="1000 tokens and the answer may have 25, together 1025, .* context is 1024"):
+    with pytest.raises(UserError, match=r"1000 tokens and the answer may have 25, together 1025, .* context is 1024"):
         engine.add(GenerationRequest("long", [1] * 1000, Sampling(max_new_tokens=25)))
     with pytest.raises(UserError, match="empty"):
         engine.add(GenerationRequest("empty", [], Sampling()))

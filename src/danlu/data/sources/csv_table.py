@@ -24,8 +24,8 @@ def read_csv(config: CsvSource) -> Iterator[Record]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         try:
-            header = next(reader, None)
-            if not header or len(set(header)) != len(header):
+            header = _next(reader)
+            if not header or isinstance(header, str) or len(set(header)) != len(header):
                 raise UserError("needs a first line with a different name for each column", where=f"{path}:1")
             while (cells := _next(reader)) is not None:
                 if isinstance(cells, str):

@@ -29,8 +29,8 @@ class Rouge(Metric):
         digits=3,
         low=0.0,
         high=1.0,
-        meaning_english="longest common run of words with the reference",
-        meaning_chinese="与参考答案最长公共词序列的重合度",
+        meaning_english="words shared with the reference, in the same order",
+        meaning_chinese="与参考答案共有且顺序一致的词",
     )
 
     def __init__(self, config: RougeMetric) -> None:

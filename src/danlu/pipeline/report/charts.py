@@ -16,6 +16,7 @@ from danlu.pipeline.report.scale import Scale, around, smooth, without_outliers
 from danlu.recipe.language import tr
 
 MOST_POINTS = 800
+SMOOTHED_FROM = 20  # steps; fewer are drawn as they are
 Points = list[tuple[float, float]]
 
 
@@ -34,11 +35,14 @@ def loss_curve(history: Sequence[Mapping[str, Any]]) -> Markup:
     raw, checks = series(history, "loss"), series(history, "validation_loss")
     if not raw and not checks:
         return Markup()
-    smoothed = list(zip((x for x, _ in raw), smooth([y for _, y in raw]), strict=True)) if len(raw) >= 10 else []
     across = _steps(raw + checks)
-    shown = without_outliers([y for _, y in raw]) + [y for _, y in checks if math.isfinite(y)]
-    up = around(shown)
+    up = around([*without_outliers([y for _, y in raw]), *(y for _, y in checks)])
     above = sum(y > up.high for _, y in raw)
+    smoothed: Points = []
+    if len(raw) >= SMOOTHED_FROM:
+        # A single spike would bend the average for many steps: it counts as the edge of the chart
+        averages = smooth([min(y, up.high) for _, y in raw])
+        smoothed = [(x, average) for (x, _), average in zip(raw, averages, strict=True)]
     parts = [_line(raw, across, up, "raw" if smoothed else "train")]
     if smoothed:
         parts.append(_line(smoothed, across, up, "train"))
@@ -50,8 +54,9 @@ def loss_curve(history: Sequence[Mapping[str, Any]]) -> Markup:
     name = tr("Loss over training steps", "训练损失曲线")
     chart = _plot(name, across, up, parts, hints)
     if above:
-        note = tr("higher losses, above the edge of the chart", "个更高的损失超出图的上缘")
-        chart += Markup('<p class="note">{} {}</p>').format(above, note)
+        most = number(max(y for _, y in raw), 2)
+        note = tr(f"Above the edge of the chart: {above} (highest {most})", f"超出图上缘：{above} 个（最高 {most}）")
+        chart += Markup('<p class="note">{}</p>').format(note)
     return chart
 
 
@@ -142,7 +147,11 @@ def histogram(bins: Sequence[Sequence[float]], name: str) -> Markup:
         hint = f"{count(int(lower) + 1)}–{count(int(upper))}: {count(int(amount))}"
         rects.append(
             Markup('<rect class="column" x="{}%" y="{}%" width="{}%" height="{}%"><title>{}</title></rect>').format(
-                round(index * width + 0.1 * width, 3), round(100 - height, 3), round(0.8 * width, 3), round(height, 3), hint
+                round(index * width + 0.1 * width, 3),
+                round(100 - height, 3),
+                round(0.8 * width, 3),
+                round(height, 3),
+                hint,
             )
         )
         lower = upper
@@ -168,14 +177,12 @@ def _plot(
         top = round(100 - up(tick), 3)
         rows.append(Markup('<line class="grid" x1="0" x2="100%" y1="{0}%" y2="{0}%"/>').format(top))
         labels.append(Markup('<span style="top:{}%">{}</span>').format(top, significant(tick)))
-    steps = [_across_label(across(tick), significant(tick)) for tick in across.ticks(ticks) if tick == int(tick)]
+    steps = [_across_label(across(tick), significant(tick)) for tick in across.ticks(4) if tick == int(tick)]
     data = json.dumps([[across(x), round(100 - up(y), 2), text] for x, y, text in hints], ensure_ascii=False)
     return Markup(
         '<div class="plot" data-points="{}"><div class="y-axis" aria-hidden="true">{}</div>'
         '<svg class="area" role="img" aria-label="{}">{}{}</svg><div class="x-axis" aria-hidden="true">{}</div></div>'
-    ).format(
-        escape(data), Markup().join(labels), name, Markup().join(rows), Markup().join(marks), Markup().join(steps)
-    )
+    ).format(escape(data), Markup().join(labels), name, Markup().join(rows), Markup().join(marks), Markup().join(steps))
 
 
 def _line(points: Points, across: Scale, up: Scale, kind: str) -> Markup:

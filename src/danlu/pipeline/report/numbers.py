@@ -55,13 +55,11 @@ def size(value: Any) -> str:
     """Bytes in the unit that leaves few digits."""
     if not isinstance(value, (int, float)):
         return MISSING
-    amount = float(value)
-    for unit in ("B", "kB", "MB", "GB"):
+    amount, unit = float(value), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
         if amount < 1000:
             break
-        amount /= 1000
-    else:
-        unit = "TB"
+        amount, unit = amount / 1000, larger
     return f"{number(amount, 0 if amount >= 100 or unit == 'B' else 1)} {unit}"
 
 
@@ -69,7 +67,7 @@ def duration(seconds: Any) -> str:
     """Seconds in the units that a person would say them in."""
     if not isinstance(seconds, (int, float)) or not math.isfinite(seconds):
         return MISSING
-    if seconds < 60:
+    if seconds < 59.5:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -48,13 +48,25 @@ def without_outliers(values: Sequence[float]) -> list[float]:
     return [value for value in finite if value <= usual + 1.0 * (usual - low) + 1e-12]
 
 
-def smooth(values: Sequence[float], share: float = 0.04) -> list[float]:
-    """Exponential moving average over about `share` of the values, without the pull towards its start."""
+def smooth(values: Sequence[float], share: float = 0.03) -> list[float]:
+    """Moving average that weighs neighbours on both sides less the further they are, over about `share` of the values.
+
+    Both sides, because an average of the past alone lags behind a falling curve and would show losses too high.
+    """
     keep = 1 - 1 / max(1.0, share * len(values))
+    past, future = _decayed(values, keep), _decayed(values[::-1], keep)[::-1]
+    return [
+        (total + after - value) / (weight + weight_after - 1)  # the value itself is in both
+        for value, (total, weight), (after, weight_after) in zip(values, past, future, strict=True)
+    ]
+
+
+def _decayed(values: Sequence[float], keep: float) -> list[tuple[float, float]]:
+    """At each value the sum of it and those before, each weighing `keep` times the next; and the sum of weights."""
     result, total, weight = [], 0.0, 0.0
     for value in values:
-        total, weight = keep * total + (1 - keep) * value, keep * weight + (1 - keep)
-        result.append(total / weight)
+        total, weight = keep * total + value, keep * weight + 1
+        result.append((total, weight))
     return result
 
 

@@ -13,7 +13,7 @@ from danlu.recipe.language import tr
 STAGES = {
     "data": ("Data", "数据"),
     "train": ("Training", "训练"),
-    "evaluate_base": ("Evaluation of the base", "评估基座模型"),
+    "evaluate_base": ("Base evaluation", "评估基座模型"),
     "evaluate": ("Evaluation", "评估"),
     "export": ("Export", "导出"),
 }
@@ -76,15 +76,15 @@ def _compared(entry: Comparison, confidence: float) -> str:
     if entry.verdict == "no clear difference":
         return tr(
             f"On {rows} held-out rows, no clear difference between the tuned model and its base: {style.label} "
-            f"{base} → {tuned} ({sure} interval of the difference {low} to {high}).",
-            f"在 {rows} 条留出数据上，微调模型与基座模型无明显差异：{style.label} {base} → {tuned}"
+            f"{base}\u00a0→\u00a0{tuned} ({sure} interval of the difference {low} to {high}).",
+            f"在 {rows} 条留出数据上，微调模型与基座模型无明显差异：{style.label} {base}\u00a0→\u00a0{tuned}"
             f"（差值的 {sure} 区间 {low} 至 {high}）。",
         )
     english, chinese = ("better", "更好") if entry.verdict == "better" else ("worse", "更差")
     return tr(
         f"On {rows} held-out rows, the tuned model is clearly {english} than its base: {style.label} "
-        f"{base} → {tuned} ({sure} interval of the difference {low} to {high}).",
-        f"在 {rows} 条留出数据上，微调模型明显{chinese}：{style.label} {base} → {tuned}"
+        f"{base}\u00a0→\u00a0{tuned} ({sure} interval of the difference {low} to {high}).",
+        f"在 {rows} 条留出数据上，微调模型明显{chinese}：{style.label} {base}\u00a0→\u00a0{tuned}"
         f"（差值的 {sure} 区间 {low} 至 {high}）。",
     )
 

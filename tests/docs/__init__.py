@@ -1,0 +1,1 @@
+"""Tests of the pages: they name what exists, and the tutorial runs."""

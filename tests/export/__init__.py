@@ -1,0 +1,1 @@
+"""Tests of the export room: what leaves is what was trained."""

@@ -1,0 +1,1 @@
+"""Tests of the training room: loss, methods, checkpoints, exact resume."""
