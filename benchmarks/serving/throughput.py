@@ -61,7 +61,8 @@ def load(folder: Path | None, dtype: torch.dtype) -> tuple[Any, ChatRenderer]:
             vocab_size=32_000, hidden_size=384, intermediate_size=1152, num_hidden_layers=8, num_attention_heads=6,
             num_key_value_heads=2, head_dim=64, max_position_embeddings=4096, tie_word_embeddings=True,
         )  # fmt: skip
-        model: Any = Qwen3ForCausalLM(config).to(dtype).eval()  # type: ignore[no-untyped-call]
+        model: Any = Qwen3ForCausalLM(config)
+        model = model.to(dtype).eval()
         with tempfile.TemporaryDirectory() as name:
             renderer = load_renderer(build_tiny_tokenizer(Path(name)))
     else:

@@ -101,18 +101,21 @@ def test_truncated_rows_keep_what_is_learned_inside_the_limit(renderer: ChatRend
     prepare(whole, renderer, tmp_path / "whole")
     summary = prepare(section(path, max_tokens=60, on_too_long="truncate"), renderer, tmp_path / "out")
     assert summary["fates"] == {"kept": 1, "changed": 0, "truncated": 3, "dropped": 1}
-    full = {sample.row_id: sample for sample in load_samples(tmp_path / "whole", "train")}
     booked = {entry["line"]: entry for entry in ledger_rows(tmp_path / "out")}
-    for sample in load_samples(tmp_path / "out", "train"):
-        original = full[sample.row_id]
-        assert sample.input_ids == original.input_ids[:60]
-        assert sample.spans == [(start, min(end, 60)) for start, end in original.spans if start < 60]
-        assert all(0 < start < end <= len(sample.input_ids) for start, end in sample.spans)
-        assert sample.text == original.text
-        entry = booked[int(sample.row_id.split(":")[1])]
-        cut = len(original.input_ids) - len(sample.input_ids)
-        assert entry["reason"] == (f"cut by {cut} tokens" if cut else "")
-        assert (entry["tokens"], entry["learned"]) == (len(sample.input_ids), sample.learned)
+    full, found = load_samples(tmp_path / "whole", "train"), load_samples(tmp_path / "out", "train")
+    for line in (1, 2, 3, 4):
+        originals = [sample for sample in full if sample.row_id == f"rows.jsonl:{line}"]
+        samples = [sample for sample in found if sample.row_id == f"rows.jsonl:{line}"]
+        assert samples and len(samples) == sum(original.spans[0][0] < 60 for original in originals)
+        for sample, original in zip(samples, originals, strict=False):  # a conversation's later turns are longer
+            assert sample.input_ids == original.input_ids[:60]
+            assert sample.spans == [(start, min(end, 60)) for start, end in original.spans if start < 60]
+            assert all(0 < start < end <= len(sample.input_ids) for start, end in sample.spans)
+            assert sample.text == original.text
+        tokens = sum(len(sample.input_ids) for sample in samples)
+        cut = sum(len(original.input_ids) for original in originals) - tokens
+        assert booked[line]["reason"] == (f"cut by {cut} tokens" if cut else "")
+        assert (booked[line]["tokens"], booked[line]["learned"]) == (tokens, sum(s.learned for s in samples))
     assert booked[5]["fate"] == "dropped" and booked[5]["reason"] == "no learned token within 60 tokens"
 
 

@@ -48,7 +48,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "evaluate.resamples": "100",
     }
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "DANLU_WORKSPACE"},
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "TINY": " ".join(f"--set {name}={value}" for name, value in fields.items()),
         "DANLU_LANG": "en",

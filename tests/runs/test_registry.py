@@ -13,7 +13,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, NoResultFound
 
 import danlu.runs.migrations
 from danlu.recipe import UserError
@@ -126,7 +126,7 @@ def test_an_empty_registry_says_what_comes_first(tmp_path: Path) -> None:
         with pytest.raises(UserError) as caught:
             ask("any")
         assert "danlu run RECIPE" in caught.value.fix
-    with pytest.raises(LookupError):
+    with pytest.raises(NoResultFound):
         registry.finish_run("any", "done")
 
 

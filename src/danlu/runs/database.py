@@ -10,7 +10,10 @@ from typing import Any
 
 from filelock import FileLock
 from sqlalchemy import JSON, ForeignKey, UniqueConstraint, create_engine, event, inspect, text
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from danlu.recipe.errors import UserError
 
 HEAD = "0001"
 
@@ -93,15 +96,29 @@ class Database:
         self.engine.dispose()
 
     def _version(self) -> str | None:
-        with self.engine.connect() as connection:
-            if not inspect(connection).has_table("alembic_version"):
-                return None
-            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        try:
+            with self.engine.connect() as connection:
+                if not inspect(connection).has_table("alembic_version"):
+                    return None
+                return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        except DatabaseError as error:
+            raise UserError(
+                f"the database cannot be opened: {error.orig}",
+                where=str(self.path),
+                fix="check the file and the disk; moved away, an empty one is made and artifacts are found again",
+            ) from error
 
     def _migrate(self) -> None:
         """Bring the schema up to date; Alembic is imported only when there is something to do."""
-        if self._version() == HEAD:
+        version = self._version()
+        if version == HEAD:
             return
+        if version is not None and version > HEAD:
+            raise UserError(
+                f"the database has schema {version}, and this danlu knows up to {HEAD}",
+                where=str(self.path),
+                fix="upgrade danlu, or use another workspace",
+            )
         from danlu.runs.migrations import upgrade
 
         with FileLock(self.path.with_suffix(".migrate.lock")):

@@ -46,8 +46,8 @@ def read_events(path: Path) -> Iterator[Event]:
     """The events of a file, oldest first. A last line cut by a kill is skipped: it was never whole."""
     if not path.is_file():
         return
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:  # bytes: the cut may go through a character
         for line in file:
-            if not line.endswith("\n"):
+            if not line.endswith(b"\n"):
                 return
             yield json.loads(line)

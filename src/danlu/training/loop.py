@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -65,20 +66,19 @@ def train(job: TrainingJob) -> Progress:
         job.folder, parameters, optimizer, lambda text: job.on_event({"event": "fault", "reason": text})
     )
     schedule = Schedule(job)
-    history = History(job.folder / "history.jsonl", progress.step)
     job.on_event({"event": "training", "steps": schedule.total, "resumed_at": progress.step})
     job.model.train()
-    for number in range(progress.step, schedule.total):
-        record = optimizer_step(job, schedule, number, optimizer)
-        progress = Progress(number + 1, progress.tokens + record["tokens"])
-        if schedule.validates_after(number):
-            record["validation_loss"] = validation_loss(job)
-        history.write(record)
-        job.on_event({"event": "step", "total": schedule.total, **record})
-        if schedule.saves_after(number):
-            save_checkpoint(job.folder, progress, parameters, optimizer, job.config.checkpoints.keep)
-            job.on_event({"event": "checkpoint", "step": progress.step})
-    history.close()
+    with contextlib.closing(History(job.folder / "history.jsonl", progress.step)) as history:
+        for number in range(progress.step, schedule.total):
+            record = optimizer_step(job, schedule, number, optimizer)
+            progress = Progress(number + 1, progress.tokens + record["tokens"])
+            if schedule.validates_after(number):
+                record["validation_loss"] = validation_loss(job)
+            history.write(record)
+            job.on_event({"event": "step", "total": schedule.total, **record})
+            if schedule.saves_after(number):
+                save_checkpoint(job.folder, progress, parameters, optimizer, job.config.checkpoints.keep)
+                job.on_event({"event": "checkpoint", "step": progress.step})
     return progress
 
 

@@ -1,0 +1,20 @@
+"""A tiny model folder, built once, and what it is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from danlu.models.identity import ModelFolder, fingerprint
+from tests.tiny import build_tiny_model
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny_model(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def base(tiny_folder: Path) -> ModelFolder:
+    return ModelFolder(str(tiny_folder), tiny_folder, fingerprint(tiny_folder))
