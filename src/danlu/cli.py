@@ -64,7 +64,8 @@ def _execute(workspace: str, recipe: Path, overrides: tuple[str, ...], until: st
     from danlu.recipe import load_recipe
     from danlu.runs import Workspace
 
-    console = Console()
+    # Where the output is not a terminal (a log), rich would take 80 columns, too few for the comparison
+    console = Console() if sys.stdout.isatty() else Console(width=110)
     loaded = load_recipe(recipe, overrides)
     with RunDisplay(console) as display:
         result = execute(loaded, Workspace(workspace), until=until, command=command, on_event=display)

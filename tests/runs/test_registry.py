@@ -72,7 +72,9 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 
 
 def test_two_processes_may_open_a_new_workspace_at_once(tmp_path: Path) -> None:
-    script = "import sys; from pathlib import Path; from danlu.runs.database import Database; Database(Path(sys.argv[1]))"
+    script = (
+        "import sys; from pathlib import Path; from danlu.runs.database import Database; Database(Path(sys.argv[1]))"
+    )
     path = str(tmp_path / "danlu.db")
     openers = [subprocess.Popen([sys.executable, "-c", script, path]) for _ in range(3)]
     assert [opener.wait(60) for opener in openers] == [0, 0, 0]

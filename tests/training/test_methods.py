@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,6 +20,13 @@ from danlu.training.methods.lora import Lora
 from tests.tiny import build_tiny_model
 
 
+def adapted(model: torch.nn.Module) -> list[Any]:
+    """The layers that have an adapter."""
+    found = [module for module in model.modules() if hasattr(module, "lora_A")]
+    assert found
+    return found
+
+
 def test_lora_adapts_every_linear_layer_but_the_head(tiny_folder: Path) -> None:
     model = Lora(LoraMethod(rank=3)).prepare(load_model(tiny_folder, dtype=torch.float32), seed=0)
     names = list(trainable(model))
@@ -31,14 +39,13 @@ def test_lora_targets_and_scale_are_as_told(tiny_folder: Path) -> None:
     config = LoraMethod(rank=4, alpha=6.0, dropout=0.25, targets=("q_proj", "down_proj"))
     model = Lora(config).prepare(load_model(tiny_folder, dtype=torch.float32), seed=0)
     assert {name.split(".lora_")[0].rsplit(".", 1)[-1] for name in trainable(model)} == {"q_proj", "down_proj"}
-    layer = next(module for module in model.modules() if hasattr(module, "scaling"))
-    assert layer.scaling == {"default": 1.5}
+    assert all(layer.scaling == {"default": 1.5} for layer in adapted(model))
     assert [m.p for m in model.modules() if isinstance(m, torch.nn.Dropout)][:1] == [0.25]
 
 
 def test_lora_default_scale_is_two(tiny_folder: Path) -> None:
     model = Lora(LoraMethod(rank=8)).prepare(load_model(tiny_folder, dtype=torch.float32), seed=0)
-    assert next(module.scaling for module in model.modules() if hasattr(module, "scaling")) == {"default": 2.0}
+    assert all(layer.scaling == {"default": 2.0} for layer in adapted(model))
 
 
 def test_another_seed_starts_elsewhere(tiny_folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import torch
@@ -39,7 +40,10 @@ def load_trained(
     from peft import PeftModel
 
     model = load_model(base.path, dtype=dtype, device=device)
-    tuned: torch.nn.Module = PeftModel.from_pretrained(model, str(folder))
+    with warnings.catch_warnings():
+        # PEFT asks transformers by a name that transformers has deprecated; the user can do nothing about it
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        tuned: torch.nn.Module = PeftModel.from_pretrained(model, str(folder))
     return tuned
 
 

@@ -26,7 +26,7 @@ class FileSource(Section):
     """What every file source has: a path and the shape of its rows."""
 
     path: str = Field(description="a file; relative paths start at the recipe's folder")
-    format: Format = Field(default="auto", description="shape of the rows; 'auto' looks at the first row's keys")
+    format: Format = Field(default="auto", description="shape of the rows; 'auto' tells it from each row's keys")
 
 
 class JsonlSource(FileSource):

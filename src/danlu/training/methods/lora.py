@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,7 +42,10 @@ class Lora:
             task_type="CAUSAL_LM",
         )
         torch.manual_seed(seed)
-        return cast(torch.nn.Module, get_peft_model(cast(Any, model), lora))
+        with warnings.catch_warnings():
+            # PEFT asks transformers by a name that transformers has deprecated; the user can do nothing about it
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+            return cast(torch.nn.Module, get_peft_model(cast(Any, model), lora))
 
     def save(self, model: torch.nn.Module, folder: Path) -> None:
         """adapter_model.safetensors and adapter_config.json, as PEFT reads them."""
