@@ -29,7 +29,7 @@ check: .venv/ready docs
 	$(BIN)/python scripts/house_limits.py
 
 docs: .venv/ready
-	DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet --site-dir build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
 clean:
 	rm -rf .venv build demo danlu-workspace

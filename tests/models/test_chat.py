@@ -57,7 +57,7 @@ def test_the_corpus_has_every_shape() -> None:
     assert sum(len(conversation.learned) > 1 for conversation in CORPUS) > 100
     kinds = [{thinks(c.messages[turn]) for turn in c.learned} for c in CORPUS]
     assert all(kinds.count(kind) > 20 for kind in ({True}, {False}, {True, False}))
-    assert CORPUS == corpus(300)
+    assert corpus(300) == CORPUS
 
 
 @pytest.mark.parametrize("thinking", [False, True])

@@ -41,7 +41,9 @@ def rows_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sixty conversations, one of them twice."""
     file = tmp_path_factory.mktemp("rows") / "rows.jsonl"
     rows = [[f"How much is {n} and one? 几何", f"It is {n + 1}. 好"] for n in range(60)]
-    lines = [{"messages": [{"role": "user", "content": q}, {"role": "assistant", "content": a}]} for q, a in [*rows, rows[0]]]
+    lines = [
+        {"messages": [{"role": "user", "content": q}, {"role": "assistant", "content": a}]} for q, a in [*rows, rows[0]]
+    ]
     file.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
     return file
 

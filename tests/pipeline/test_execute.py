@@ -128,7 +128,9 @@ def test_two_processes_share_the_work(recipe_text: str, tmp_path: Path) -> None:
     file.write_text(recipe_text, encoding="utf-8")
     command = [sys.executable, "-m", "danlu", "--workspace", str(tmp_path / "ws"), "train", str(file)]
     environment = {**os.environ, "DANLU_LANG": "en"}
-    running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in "ab"]
+    running = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in "ab"
+    ]
     outputs = [process.communicate(timeout=240)[0].decode() for process in running]
     assert [process.returncode for process in running] == [0, 0], outputs
     workspace = Workspace(tmp_path / "ws")
