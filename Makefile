@@ -32,4 +32,4 @@ docs: .venv/ready
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
 clean:
-	rm -rf .venv build demo danlu-workspace
+	rm -rf .venv build demo

@@ -40,10 +40,10 @@ def arm(when: str) -> None:
 
         def save_and_die(folder: Path, progress: Any, *args: Any) -> Path:
             if progress.step == int(step):
-                setattr(checkpoint.shutil if function == "rmtree" else checkpoint, function, die)
+                setattr(checkpoint, function, die)
             return save(folder, progress, *args)
 
-        loop.save_checkpoint = save_and_die
+        vars(loop)["save_checkpoint"] = save_and_die
     elif where in ("step", "line"):
         write = History.write
 

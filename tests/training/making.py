@@ -88,5 +88,9 @@ def assert_close(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor], t
     assert one.keys() == other.keys() and one
     for name in one:
         torch.testing.assert_close(
-            one[name], other[name], rtol=tolerance, atol=tolerance, msg=lambda m, n=name: f"{n}: {m}"
+            one[name],
+            other[name],
+            rtol=tolerance,
+            atol=tolerance,
+            msg=f"{name} differs by {(one[name] - other[name]).abs().max()}",
         )

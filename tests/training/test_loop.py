@@ -50,7 +50,7 @@ def test_a_step_cut_into_micro_batches_equals_one_big_batch(
     plan = Schedule(job).step(0)
     assert (len(plan.micro_batches) > 1) == (micro_tokens < 10_000)
     expected = plain_loss(job.model, samples)
-    expected.backward()
+    expected.backward()  # type: ignore[no-untyped-call]
     wanted = gradients(job.model)
     value, found, norm = first_step(job)
     assert value == pytest.approx(expected.item(), abs=1e-5)
@@ -124,7 +124,7 @@ def test_what_is_not_finite_stops_and_names_the_rows(tiny_folder: Path, tmp_path
         torch.nn.init.constant_(parameter, float("nan"))
         torch.nn.init.constant_(list(trainable(job.model).values())[1], 1.0)
     else:
-        parameter.register_hook(lambda gradient: gradient * float("inf"))
+        parameter.register_hook(lambda gradient: gradient * float("inf"))  # type: ignore[no-untyped-call]
     with pytest.raises(InternalFault) as error:
         train(job)
     assert error.value.where.startswith("training step 1, rows ")

@@ -133,10 +133,11 @@ class ChatRenderer:
         ids: list[int] = []
         spans: list[tuple[int, int]] = []
         turns: list[int] = []
-        for turn, message in enumerate(messages):
+        clean = normalise_messages(messages)
+        for turn, message in enumerate(clean):
             if message["role"] != "assistant":
                 continue
-            prompt, completion = self.encode_turn(messages, turn, thinking=thinking, tools=tools)
+            prompt, completion = self.encode_turn(clean, turn, thinking=thinking, tools=tools)
             if ids and prompt[: len(ids)] != ids:
                 result.append(Sample(ids, spans, turns))
                 spans, turns = [], []
