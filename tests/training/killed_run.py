@@ -70,7 +70,7 @@ def main(base: str, work: str, method: str, when: str) -> None:
         validate_every=4,
     )
     folder = Path(work)
-    job = make_job(Path(base), folder, config, made_samples(9, longest=20), validation=made_samples(2, seed=8))
+    job = make_job(Path(base), folder, config, made_samples(18, longest=20), validation=made_samples(2, seed=8))
     loop.train(job)
     save_file({name: p.detach().contiguous() for name, p in trainable(job.model).items()}, folder / "final.safetensors")
 

@@ -15,7 +15,7 @@ from danlu.models.chat import ChatRenderer
 from danlu.models.identity import check_folder
 from danlu.recipe.errors import UserError
 
-transformers_logging.disable_progress_bar()  # the shard bars would break into danlu's own display
+cast(Any, transformers_logging).disable_progress_bar()  # the shard bars would break into danlu's own display
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 

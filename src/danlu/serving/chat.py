@@ -12,6 +12,7 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from danlu.inference.completion import GenerationRequest, Sampling
 from danlu.models.chat import RenderingProblem
@@ -61,10 +62,11 @@ class ChatService:
         response = ChatResponse(self._model_name, len(wanted.prompt_ids), include_usage=usage)
         answer = await self._worker.submit(wanted)
         if chat.stream:
-            headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-            events = stream(answer, splitter, response)
-            return StreamingResponse(events, media_type="text/event-stream", headers=headers)
-        return await unless_disconnected(request, whole(answer, splitter, response))
+            return EventStream(answer, stream(answer, splitter, response))
+        try:
+            return await unless_disconnected(request, whole(answer, splitter, response))
+        finally:
+            answer.close()
 
     def close(self) -> None:
         """End the rendering thread."""
@@ -135,8 +137,22 @@ async def stream(answer: Answer, splitter: AnswerSplitter, response: ChatRespons
                 yield response.last_chunks(delta.finish_reason)
     except EngineFailed as error:
         yield event(json.loads(bytes(error_response(error).body))) + DONE
-    finally:
-        answer.close()
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events of an answer, which is cancelled when they can no longer be sent, begun or not."""
+
+    def __init__(self, answer: Answer, events: AsyncIterator[str]) -> None:
+        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        super().__init__(events, media_type="text/event-stream", headers=headers)
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See starlette."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._answer.close()
 
 
 async def unless_disconnected(request: Request, work: Coroutine[Any, Any, Response]) -> Response:

@@ -92,6 +92,17 @@ def test_joining_and_leaving_mid_flight_change_nothing(
             assert tokens_of(deltas, request.id) == tokens
 
 
+def test_a_row_that_ends_with_its_first_token_leaves_its_neighbours_in_place(
+    engine: TransformersEngine, model: PreTrainedModel, renderer: ChatRenderer
+) -> None:
+    wanted = [
+        GenerationRequest(str(index), [index + 1, 2, 3], Sampling(max_new_tokens=new))
+        for index, new in enumerate((1, 9, 1, 7))
+    ]
+    assert len(list(prefill_groups([3] * 4))) == 1
+    assert [one.token_ids for one in generate(engine, wanted)] == alone(model, renderer, wanted)
+
+
 def test_a_long_answer_outgrows_the_spare_columns(model: PreTrainedModel, renderer: ChatRenderer) -> None:
     wanted = [
         GenerationRequest(str(index), prompt, Sampling(max_new_tokens=300, temperature=1.5, seed=index))

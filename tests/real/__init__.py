@@ -1,0 +1,1 @@
+"""Runs with real weights from package registries; `make test-real`."""
