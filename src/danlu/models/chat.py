@@ -165,7 +165,12 @@ class ChatRenderer:
         It travels with every dataset and model; a difference means that training and serving would not agree.
         """
         probes = [list(_probe(self, messages, tools)) for messages, tools in _PROBES]
-        body = {"version": RENDERING_VERSION, "template": self.tokenizer.chat_template, "probes": probes}
+        body = {
+            "version": RENDERING_VERSION,
+            "template": self.tokenizer.chat_template,
+            "tokenizer": _tokenizer_state(self.tokenizer),
+            "probes": probes,
+        }
         return hashlib.sha256(json.dumps(body, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
     # -- how -----------------------------------------------------------------------------------------------------
@@ -231,6 +236,15 @@ def _marked(value: Any, mark: str, special: dict[str, int]) -> Any:
     if isinstance(value, (list, tuple)):
         return [_marked(item, mark, special) for item in value]
     return value
+
+
+def _tokenizer_state(tokenizer: Any) -> Any:
+    """What decides how text is cut into tokens; without padding and truncation, which a save may change."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        return sorted(tokenizer.get_vocab().items())
+    state = json.loads(backend.to_str())
+    return {key: value for key, value in state.items() if key not in {"truncation", "padding"}}
 
 
 def _probe(renderer: ChatRenderer, messages: list[Message], tools: Any) -> Iterator[list[int] | str]:
