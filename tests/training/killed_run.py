@@ -11,6 +11,7 @@ import signal
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from safetensors.torch import save_file
@@ -40,10 +41,10 @@ def arm(when: str) -> None:
 
         def save_and_die(folder: Path, progress: Any, *args: Any) -> Path:
             if progress.step == int(step):
-                setattr(checkpoint, function, die)
+                mock.patch.object(checkpoint, function, die).start()
             return save(folder, progress, *args)
 
-        vars(loop)["save_checkpoint"] = save_and_die
+        mock.patch.object(loop, "save_checkpoint", save_and_die).start()
     elif where in ("step", "line"):
         write = History.write
 
@@ -55,7 +56,7 @@ def arm(when: str) -> None:
                 die()
             write(self, record)
 
-        History.write = write_or_die  # type: ignore[method-assign]
+        mock.patch.object(History, "write", write_or_die).start()
 
 
 def main(base: str, work: str, method: str, when: str) -> None:
