@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from danlu.models.chat import RENDERING_VERSION
 from danlu.models.identity import ModelFolder, resolve_model, tokenizer_fingerprint
 from danlu.recipe.errors import UserError
 from danlu.recipe.loading import field_at
@@ -115,7 +116,7 @@ def _stage(name: str, recipe: Recipe, base: ModelFolder, before: Mapping[str, St
 
 def _inputs(name: str, recipe: Recipe, base: ModelFolder, before: Mapping[str, Stage]) -> dict[str, str]:
     if name == "data":
-        inputs = {"tokenizer": tokenizer_fingerprint(base.path)}
+        inputs = {"tokenizer": tokenizer_fingerprint(base.path), "rendering": str(RENDERING_VERSION)}
         for index, source in enumerate(recipe.data.sources):
             path = Path(source.path)
             if not path.is_file():
