@@ -297,3 +297,29 @@ def test_the_hash_changes_with_template_and_tokenizer(
     folder = shutil.copytree(tiny_tokenizer, tmp_path / "t")
     change(folder)
     assert load_renderer(folder).rendering_hash != renderer.rendering_hash
+
+
+def test_thinking_inside_the_content_is_thinking(renderer: ChatRenderer) -> None:
+    question = {"role": "user", "content": "Why?"}
+    inside = [question, {"role": "assistant", "content": "<think>\nA reason.\n</think>\n\nBecause."}]
+    apart = [question, {"role": "assistant", "content": "Because.", "reasoning_content": "A reason."}]
+    assert renderer.samples(inside) == renderer.samples(apart)
+    follow_up = [*inside, question]
+    expected = renderer.tokenizer.apply_chat_template(
+        follow_up, add_generation_prompt=True, enable_thinking=True, return_dict=False
+    )
+    assert renderer.encode_prompt(follow_up, thinking=True) == expected
+
+
+def test_a_template_without_thinking_keeps_it_as_text(tiny_tokenizer: Path) -> None:
+    tokenizer = load_renderer(tiny_tokenizer).tokenizer
+    tokenizer.chat_template = (
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    plain = ChatRenderer(tokenizer)
+    answer = {"role": "assistant", "content": "Because.", "reasoning_content": "A reason."}
+    (sample,) = plain.samples([{"role": "user", "content": "Why?"}, answer])
+    ((start, end),) = sample.spans
+    learned = tokenizer.decode(sample.input_ids[start:end])
+    assert learned == "<think>\nA reason.\n</think>\n\nBecause.<|im_end|>"

@@ -155,5 +155,5 @@ def check_dataset_rendering(folder: Path, rendering_hash: str) -> None:
         raise UserError(
             f"was rendered with hash {stored[:12]}, but this model renders with {rendering_hash[:12]}",
             where=str(folder),
-            fix="the model's files or the libraries have changed since: remove that folder and run again",
+            fix="the model's files or the libraries have changed since: remove that folder and run 'danlu data' again",
         )

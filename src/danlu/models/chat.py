@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from danlu.models.messages import Message, normalise_messages
+from danlu.models.messages import THINK_END, THINK_START, Message, normalise_messages
 from danlu.recipe.errors import UserError
 
-RENDERING_VERSION = 2
+RENDERING_VERSION = 3
 """Counted up when this file changes what it renders; part of the rendering hash and of every dataset's key."""
 
 # Unicode noncharacters: never in interchanged text, so one of them can mark user text inside a rendered template
@@ -66,6 +66,8 @@ class ChatRenderer:
         if tokenizer.eos_token_id is None:
             raise UserError("the tokenizer has no end-of-turn token", fix="set 'eos_token' in tokenizer_config.json")
         self.tokenizer = tokenizer
+        # A template that does not know the key would drop the thinking without a word
+        self._renders_thinking = "reasoning_content" in str(tokenizer.chat_template)
         self.eos_id = int(tokenizer.eos_token_id)
         self.pad_id = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.eos_id)
         added = tokenizer.added_tokens_decoder.items()
@@ -183,6 +185,8 @@ class ChatRenderer:
     def _render(
         self, messages: list[Message], tools: list[dict[str, Any]] | None, thinking: bool, mark: str, *, prompt: bool
     ) -> str:
+        if not self._renders_thinking:
+            messages = [_with_thinking_inside(message) for message in messages]
         if mark:
             messages, tools = _marked(messages, mark, self._special), _marked(tools, mark, self._special)
         try:
@@ -227,6 +231,15 @@ class ChatRenderer:
             )
         last = len(completion) - 1 - completion[::-1].index(self.eos_id)
         return completion[: last + 1]
+
+
+def _with_thinking_inside(message: Message) -> Message:
+    """The message with its thinking as text in front of the answer."""
+    if "reasoning_content" not in message:
+        return message
+    rest = {key: value for key, value in message.items() if key != "reasoning_content"}
+    thought = f"{THINK_START}\n{message['reasoning_content']}\n{THINK_END}\n\n"
+    return {**rest, "content": thought + message["content"]}
 
 
 def _marked(value: Any, mark: str, special: dict[str, int]) -> Any:

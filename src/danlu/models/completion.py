@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-THINK_START, THINK_END = "<think>", "</think>"
+from danlu.models.messages import THINK_END, THINK_START
+
 CALL_START, CALL_END = "<tool_call>", "</tool_call>"
 
 

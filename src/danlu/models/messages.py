@@ -11,6 +11,7 @@ from danlu.recipe.errors import nearest
 Message = dict[str, Any]
 
 ROLES = ("system", "user", "assistant", "tool")
+THINK_START, THINK_END = "<think>", "</think>"
 KEYS = ("role", "content", "reasoning_content", "tool_calls", "tool_call_id", "name")
 
 
@@ -21,8 +22,9 @@ class MessageProblem(ValueError):
 def normalise_messages(messages: Any) -> list[Message]:
     """Check a conversation and bring it to the one form that the renderer takes.
 
-    Text parts are joined, missing content becomes '', tool calls become `{"name", "arguments": object}` whether they
-    came as OpenAI's strings or as objects, so that training rows and API requests render alike.
+    Text parts are joined, missing content becomes '', thinking in front of an answer gets its own key, and tool calls
+    become `{"name", "arguments": object}` whether they came as OpenAI's strings or as objects, so that training rows
+    and API requests render alike.
 
     Raises:
         MessageProblem: the index, what is wrong, and what would be right.
@@ -43,10 +45,7 @@ def _message(index: int, message: Any) -> Message:
     if unknown:
         raise MessageProblem(f"{at}: unknown key '{unknown[0]}'; {nearest(str(unknown[0]), KEYS)}")
     result: Message = {"role": role, "content": _content(at, message.get("content"))}
-    if message.get("reasoning_content") is not None:
-        if role != "assistant" or not isinstance(message["reasoning_content"], str):
-            raise MessageProblem(f"{at}: 'reasoning_content' must be text of an assistant message")
-        result["reasoning_content"] = message["reasoning_content"]
+    _take_thinking(at, message, result)
     if message.get("tool_calls"):
         if role != "assistant":
             raise MessageProblem(f"{at}: only an assistant message can have 'tool_calls'")
@@ -55,6 +54,29 @@ def _message(index: int, message: Any) -> Message:
         if message.get(key) is not None:
             result[key] = message[key]
     return result
+
+
+def _take_thinking(at: str, message: Message, result: Message) -> None:
+    """Thinking by its key, or in front of the answer."""
+    thinking = message.get("reasoning_content")
+    if thinking is None:
+        if result["role"] == "assistant":
+            _split_thinking(result)
+        return
+    if result["role"] != "assistant" or not isinstance(thinking, str):
+        raise MessageProblem(f"{at}: 'reasoning_content' must be text of an assistant message")
+    result["reasoning_content"] = thinking
+
+
+def _split_thinking(message: Message) -> None:
+    """Move thinking that stands at the beginning of an answer, as R1-style data have it, to its own key."""
+    content = message["content"].lstrip()
+    if not content.startswith(THINK_START) or THINK_END not in content:
+        return
+    thought, _, answer = content[len(THINK_START) :].partition(THINK_END)
+    message["content"] = answer.lstrip("\n")
+    if thought.strip():
+        message["reasoning_content"] = thought.strip("\n")
 
 
 def _content(at: str, content: Any) -> str:

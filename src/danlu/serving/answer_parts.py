@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from danlu.inference.detokenize import overlap
-from danlu.models.completion import CALL_END, CALL_START, THINK_END, THINK_START, parse_answer
+from danlu.models.completion import CALL_END, CALL_START, parse_answer
+from danlu.models.messages import THINK_END, THINK_START
 
 _State = Literal["start", "reasoning", "after reasoning", "content", "call"]
 

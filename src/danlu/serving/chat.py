@@ -16,8 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from danlu.inference.completion import GenerationRequest, Sampling
 from danlu.models.chat import RenderingProblem
-from danlu.models.completion import THINK_START
-from danlu.models.messages import MessageProblem, as_tools
+from danlu.models.messages import THINK_START, MessageProblem, as_tools
 from danlu.recipe.serve import ServeSection
 from danlu.serving.answer_parts import AnswerSplitter, Part
 from danlu.serving.chat_request import ChatRequest, parse_chat_request
