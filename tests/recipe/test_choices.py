@@ -17,6 +17,8 @@ from danlu.recipe import data, evaluate, export, serve, train
 from danlu.recipe.choices import Choices
 from danlu.recipe.errors import InternalFault, UserError, import_optional, nearest
 from danlu.recipe.language import chosen_language, tr
+from danlu.recipe.loading import parse_recipe
+from danlu.recipe.train import FullMethod, OptimizerSection, TrainSection
 from danlu.training.methods import METHODS
 from danlu.training.objectives import OBJECTIVES
 
@@ -119,3 +121,15 @@ def test_texts_come_in_the_chosen_language(
         monkeypatch.setenv(name, value)
     assert chosen_language() == language
     assert tr("stove", "炉") == {"en": "stove", "zh": "炉"}[language]
+
+
+def test_a_missing_type_lists_the_choices() -> None:
+    with pytest.raises(UserError) as error:
+        parse_recipe("name: a\ndata: {sources: [{path: x.jsonl}]}\ntrain: {method: {rank: 4}}\n")
+    assert "'type' is missing" in error.value.reason
+    assert error.value.fix == "one of: full, lora"
+
+
+def test_a_rate_is_filled_in_for_sections_built_in_python() -> None:
+    section = TrainSection(method=FullMethod(), optimizer=OptimizerSection(schedule="cosine"))
+    assert (section.optimizer.learning_rate, section.optimizer.schedule) == (1e-5, "cosine")

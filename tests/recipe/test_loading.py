@@ -69,7 +69,7 @@ def test_every_problem_is_listed_with_its_place() -> None:
     ("text", "reason", "fix"),
     [
         (SMALL + "train: {method: {type: lorra}}\n", "unknown type 'lorra'", "did you mean 'lora'?"),
-        (SMALL + "train: {method: {rank: 3}}\n", "'type' is missing", "add 'type'"),
+        (SMALL + "train: {method: {rank: 3}}\n", "'type' is missing", "one of: full, lora"),
         ("name: a\ndata: {sources: [{path: x.txt}]}\n", "cannot be told from its ending", "type: jsonl"),
         ("name: a\ndata: {sources: [{path: x, type: jsn}]}\n", "unknown type 'jsn'", "json"),
         (SMALL + "evaluate: {metrics: [bleau]}\n", "unknown type 'bleau'", "bleu"),

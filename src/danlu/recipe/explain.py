@@ -50,17 +50,14 @@ def _problem(item: Any, model: type[BaseModel], raw: Any, lines: Mapping[Locatio
     if kind == "missing":
         return UserError("is required", where=where, fix=f"add '{path[-1]}' there")
     if kind in {"union_tag_invalid", "union_tag_not_found"}:
-        return _tag_problem(item, where, raw, path)
+        return _tag_problem(_types(model, raw, path), where, raw, path)
     value = item.get("input")
     shown = f" (is {value!r})" if isinstance(value, (str, int, float, bool)) or value is None else ""
     reason = str(item["msg"]).removeprefix("Value error, ")
     return UserError(f"{reason}{shown}", where=where, fix="danlu recipe schema lists what each field takes")
 
 
-def _tag_problem(item: Any, where: str, raw: Any, path: Location) -> UserError:
-    expected = [
-        tag.strip(" '") for tag in str(item.get("ctx", {}).get("expected_tags", "")).split(",") if tag.strip(" '")
-    ]
+def _tag_problem(expected: list[str], where: str, raw: Any, path: Location) -> UserError:
     node = _node(raw, path)
     given = node.get("type") if isinstance(node, dict) else node
     if given is None:
@@ -73,8 +70,7 @@ def _tag_problem(item: Any, where: str, raw: Any, path: Location) -> UserError:
         return UserError(
             "'type' is missing", where=where, fix=f"one of: {', '.join(expected)}" if expected else "add 'type'"
         )
-    known = expected or ["jsonl", "json", "csv", "parquet"]
-    return UserError(f"unknown type '{given}'", where=where, fix=nearest(str(given), known))
+    return UserError(f"unknown type '{given}'", where=where, fix=nearest(str(given), expected))
 
 
 def _without_tags(location: Location, raw: Any) -> Location:
@@ -122,6 +118,16 @@ def _dotted(path: Location) -> str:
 
 def _fields(model: type[BaseModel], raw: Any, path: Location) -> list[str]:
     """The known keys of the section at `path`, following unions by the `type` given in `raw`."""
+    return sorted({name for section in _sections_at(model, raw, path) for name in section.model_fields})
+
+
+def _types(model: type[BaseModel], raw: Any, path: Location) -> list[str]:
+    """The `type`s that the union at `path` knows."""
+    fields = [section.model_fields.get("type") for section in _sections_at(model, raw, path)]
+    return sorted({kind for field in fields if field is not None for kind in typing.get_args(field.annotation)})
+
+
+def _sections_at(model: type[BaseModel], raw: Any, path: Location) -> list[type[BaseModel]]:
     current: Any = model
     for depth, element in enumerate(path):
         if isinstance(element, int):
@@ -131,9 +137,8 @@ def _fields(model: type[BaseModel], raw: Any, path: Location) -> list[str]:
             if section is None:
                 return []
             annotation = section.model_fields[str(element)].annotation
-        node = _node(raw, path[: depth + 1])
-        current = _pick(annotation, node)
-    return sorted({name for section in _sections(current) for name in section.model_fields})
+        current = _pick(annotation, _node(raw, path[: depth + 1]))
+    return _sections(current)
 
 
 def _sections(annotation: Any) -> list[type[BaseModel]]:

@@ -103,6 +103,8 @@ class TrainSection(Section):
             return value
         method = value.get("method") or {}
         optimizer = value.get("optimizer") or {}
+        if isinstance(optimizer, OptimizerSection):
+            optimizer = optimizer.model_dump()
         kind = method.get("type") if isinstance(method, dict) else getattr(method, "type", None)
         if not isinstance(optimizer, dict) or optimizer.get("learning_rate") is not None:
             return value

@@ -167,11 +167,15 @@ def _files(folder: Path) -> list[tuple[str, int]]:
     return sorted((str(f.relative_to(folder)), f.stat().st_size) for f in folder.rglob("*") if f.is_file())
 
 
+def _lists_sums(files: Any) -> bool:
+    return isinstance(files, dict) and all(isinstance(e, dict) and {"sha256", "size"} <= set(e) for e in files.values())
+
+
 def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
         data = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InternalFault(f"its manifest cannot be read: {error}", where=str(folder)) from error
-    if not isinstance(data, dict) or not isinstance(data.get("files"), dict) or "facts" not in data:
+    if not isinstance(data, dict) or not {"files", "facts"} <= set(data) or not _lists_sums(data["files"]):
         raise InternalFault("its manifest is not one of danlu", where=str(folder))
     return data
