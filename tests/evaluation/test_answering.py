@@ -8,8 +8,9 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
+from danlu.data.batches import bucket
 from danlu.evaluation import answering
-from danlu.evaluation.answering import answer_rows, length_buckets, prompt_of, score_rows, spoken
+from danlu.evaluation.answering import answer_rows, prompt_of, score_rows, spoken
 from danlu.inference.engines.transformers_engine import TransformersEngine
 from danlu.models.chat import ChatRenderer
 from danlu.recipe.errors import UserError
@@ -134,9 +135,9 @@ def test_a_row_that_cannot_be_used_is_named(
 
 def test_buckets_hold_like_lengths_within_the_budget() -> None:
     lengths = [5, 90, 7, 300, 6, 88, 5]
-    batches = length_buckets(lengths, 180)
-    assert batches == [[3], [1, 5], [2, 4, 0, 6]]
-    assert length_buckets([], 10) == []
+    batches = bucket(range(len(lengths)), lengths, 180)
+    assert batches == [(3,), (1, 5), (2, 4, 0, 6)]
+    assert bucket([], [], 10) == []
 
 
 def test_tool_calls_are_part_of_an_answer_in_one_form() -> None:

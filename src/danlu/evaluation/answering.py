@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from danlu.data.batches import bucket
 from danlu.evaluation.rows import EvaluationRow
 from danlu.inference.completion import Completion, GenerationRequest, Sampling
 from danlu.inference.engine import Engine, generate
@@ -60,10 +61,11 @@ def score_rows(
         owners.extend([index] * len(found))
     sums = [0.0] * len(rows)
     counts = [0] * len(rows)
+    lengths = [len(sample.input_ids) for sample in samples]
     decoder, head = decoder_and_head(model)
     done = 0
     with evaluating(model):
-        for batch in length_buckets([len(sample.input_ids) for sample in samples], micro_tokens):
+        for batch in bucket(range(len(samples)), lengths, micro_tokens):
             losses = _batch_nll(decoder, head, [samples[i] for i in batch], renderer.pad_id, device)
             for i, loss in zip(batch, losses, strict=True):
                 sums[owners[i]] += loss
@@ -137,20 +139,6 @@ def spoken(content: str, tool_calls: Sequence[dict[str, Any]]) -> str:
     """An answer as one text: its content, then each tool call as canonical JSON, so that equal calls compare equal."""
     calls = [json.dumps(call, ensure_ascii=False, sort_keys=True) for call in tool_calls]
     return "\n".join(part for part in (content.strip(), *calls) if part)
-
-
-def length_buckets(lengths: Sequence[int], micro_tokens: int) -> list[list[int]]:
-    """Indices in batches of like length, longest first; longest length x rows stays within `micro_tokens`.
-
-    Longest first, so that memory that will not suffice is noticed at once.
-    """
-    batches: list[list[int]] = []
-    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        if batches and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= micro_tokens:
-            batches[-1].append(index)
-        else:
-            batches.append([index])
-    return batches
 
 
 def _samples_of(renderer: ChatRenderer, row: EvaluationRow) -> list[Sample]:
