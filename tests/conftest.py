@@ -8,9 +8,14 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from danlu.models.chat import ChatRenderer
 
 # Read by libraries when they are imported, so before any test module is collected. Child processes inherit them;
 # the socket guard below they do not.
@@ -110,3 +115,27 @@ def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, network_guard:
     yield
     if network_guard.refused:
         pytest.fail(f"the test asked for {', '.join(network_guard.refused)}; tests run without network")
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny random model; torch is imported only where a test asks for it."""
+    from tests.tiny import build_tiny_model
+
+    return build_tiny_model(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def renderer(tiny_folder: Path) -> ChatRenderer:
+    """Its renderer."""
+    from danlu.models.loading import load_renderer
+
+    return load_renderer(tiny_folder)
+
+
+@pytest.fixture(scope="session")
+def model(tiny_folder: Path) -> PreTrainedModel:
+    """The model, in fp32."""
+    from danlu.models.loading import load_model
+
+    return load_model(tiny_folder, dtype="float32")

@@ -123,3 +123,11 @@ def test_an_unusable_row_says_why(value: dict[str, Any] | None, expected: str) -
 def test_a_named_format_is_held_to() -> None:
     assert "unknown key 'prompt' for format alpaca" in reason_of(SAME["prompt_completion"], "alpaca")
     assert "format alpaca needs the key 'instruction'" in reason_of({"output": "A"}, "alpaca")
+
+
+def test_thinking_may_be_a_cell_of_a_table() -> None:
+    fields = {"prompt": "a", "completion": "b"}
+    told = to_row(Record("t.csv", 2, {**fields, "thinking": "true"}), "t.csv:2", "auto")
+    assert told.thinking is True
+    with pytest.raises(RowProblem, match="thinking"):
+        to_row(Record("t.csv", 3, {**fields, "thinking": "perhaps"}), "t.csv:3", "auto")

@@ -108,3 +108,12 @@ WRITTEN = '<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>'
 )
 def test_what_a_model_wrote_is_taken_apart(text: str, answer: Answer) -> None:
     assert parse_answer(text) == answer
+
+
+def test_half_a_character_is_refused_with_its_place() -> None:
+    with pytest.raises(MessageProblem, match=r"messages\[1\]: holds half a character \(U\+D83D"):
+        normalise_messages([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b \ud83d"}])
+    call = {"name": "f", "arguments": '{"x": "\\ud83d"}'}
+    with pytest.raises(MessageProblem, match="lone surrogate"):
+        normalise_messages([{"role": "assistant", "content": "", "tool_calls": [call]}])
+    assert normalise_messages([{"role": "user", "content": "\U0001f600"}])[0]["content"] == "\U0001f600"

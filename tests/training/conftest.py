@@ -7,12 +7,6 @@ from pathlib import Path
 import pytest
 
 from danlu.models.identity import ModelFolder, fingerprint
-from tests.tiny import build_tiny_model
-
-
-@pytest.fixture(scope="session")
-def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_tiny_model(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="session")

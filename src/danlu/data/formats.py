@@ -70,6 +70,7 @@ def to_row(record: Record, row_id: str, format_name: str) -> Row:
         fields = _READERS[name](value)
         tools = as_tools(_decoded(value.get("tools"), "tools"))
         thinking = value.get("thinking")
+        thinking = {"true": True, "false": False}.get(str(thinking).lower(), thinking)  # a CSV cell is text
         if thinking is not None and not isinstance(thinking, bool):
             raise RowProblem(f"'thinking' must be true or false, not {thinking!r}")
         row = Row(row_id, record.file, record.line, tools=tuple(tools or ()), thinking=thinking, **fields)

@@ -53,7 +53,17 @@ def _message(index: int, message: Any) -> Message:
     for key in ("tool_call_id", "name"):
         if message.get(key) is not None:
             result[key] = message[key]
+    _check_text(at, result)
     return result
+
+
+def _check_text(at: str, message: Message) -> None:
+    """Refuse lone surrogates, which JSON escapes can bring in and no tokenizer or file takes."""
+    try:
+        json.dumps(message, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        code = f"U+{ord(error.object[error.start]):04X}"
+        raise MessageProblem(f"{at}: holds half a character ({code}, a lone surrogate), which is no text") from None
 
 
 def _take_thinking(at: str, message: Message, result: Message) -> None:

@@ -12,11 +12,13 @@ LARGE = 1e7
 
 
 def number(value: Any, digits: int = 2) -> str:
-    """A number with so many decimals: '1,234.50', '2.1e+09', '∞', or '–' for what is none."""
+    """A number with so many decimals: '1,234.50', '0.049', '2.1e+09', '∞', or '–' for what is none."""
     if not isinstance(value, (int, float)) or isinstance(value, bool) or math.isnan(value):
         return MISSING
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
+    if 1e-3 <= abs(value) < 0.5 * 10**-digits:  # more decimals rather than a zero or a power
+        return f"{value:.2g}".replace("-", "−")
     if abs(value) >= LARGE or 0 < abs(value) < 0.5 * 10**-digits:
         return f"{value:.1e}".replace("-", "−")
     text = f"{value:,.{digits}f}"
