@@ -13,6 +13,7 @@ from packages import QWEN3, fetch, only
 from reviews import Review, choose_starter, read_reviews, rude_words, unseen
 from start import model_config, parameters, train_tokenizer, write_start
 from texts import (
+    cut,
     definitions_zh,
     dialogue_text,
     glosses,
@@ -49,7 +50,8 @@ def plain_text(cache: Path, reviews: list[Review], rude: re.Pattern[str]) -> dic
     seen: set[str] = set()
     found: dict[str, list[str]] = {}
     for name, read in readers.items():
-        lines = (line for line in read() if not rude.search(line))
+        # Cut first: one rude word costs its sentence or two, not a whole presidential address.
+        lines = (piece for line in read() for piece in cut(line) if not rude.search(piece))
         fresh = [text for text in dict.fromkeys(passages(lines)) if text not in seen]
         seen.update(fresh)
         found[name] = _limited(fresh, LIMITS.get(name[4:]))

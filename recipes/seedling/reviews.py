@@ -16,7 +16,7 @@ ZH_DUPLICATES = 48
 ZH_LENGTH, EN_LENGTH = range(12, 121), range(25, 121)
 # Human raters gave -4 .. 4; nearer to zero they did not agree among themselves.
 EN_CLEAR = 1.0
-ZH_SHINGLE, EN_SHINGLE = 12, 24
+SHINGLE = {"zh": 12, "en": 24}
 
 PRIVATE = re.compile(r"@|https?:|www\.|\.com|\.cn|\d{5,}|QQ|qq|微信|[\u4e00-\u9fff](经理|先生|小姐|女士|主管)|姓")
 RUDE_ZH = re.compile(r"他妈|妈的|婊|傻[逼bB叉]|滚蛋|混蛋|狗屎|shit|日本|鬼子|台湾|[共国]党|政府|色情|死")
@@ -74,11 +74,15 @@ def choose_starter(reviews: Iterable[Review], rude: re.Pattern[str]) -> list[Rev
 
 def unseen(reviews: Iterable[Review], starter: Iterable[Review]) -> list[Review]:
     """Unique reviews that share no passage with the starter data, whose test rows the seedling must not know."""
+    starter = list(starter)
     known = {shingle for review in starter for shingle in _shingles(review)}
+    # A review shorter than a shingle has itself for one, which no longer review's shingles equal.
+    short = {key(review.text) for review in starter if len(key(review.text)) < SHINGLE[review.language]}
     kept: dict[str, Review] = {}
     for review in reviews:
-        if known.isdisjoint(_shingles(review)):
-            kept.setdefault(key(review.text), review)
+        text = key(review.text)
+        if known.isdisjoint(_shingles(review)) and not any(part in text for part in short):
+            kept.setdefault(text, review)
     return list(kept.values())
 
 
@@ -126,5 +130,5 @@ def _sample(
 
 def _shingles(review: Review) -> set[str]:
     text = key(review.text)
-    size = ZH_SHINGLE if review.language == "zh" else EN_SHINGLE
+    size = SHINGLE[review.language]
     return {text[start : start + size] for start in range(max(1, len(text) - size + 1))}

@@ -24,7 +24,7 @@ LYRICS_TAKEN_EVERY = 4
 def passages(lines: Iterable[str]) -> Iterator[str]:
     """Join short lines and cut long ones, so that every passage has 100 to 1200 characters."""
     gathered = ""
-    for line in (part for whole in lines for part in _cut(whole)):
+    for line in (part for whole in lines for part in cut(whole)):
         if gathered and len(gathered) + len(line) > LONGEST:
             yield gathered
             gathered = ""
@@ -36,8 +36,8 @@ def passages(lines: Iterable[str]) -> Iterator[str]:
         yield gathered
 
 
-def _cut(line: str) -> Iterator[str]:
-    """Cut at sentence ends; a single sentence that is too long is left out."""
+def cut(line: str) -> Iterator[str]:
+    """A line of at most 1200 characters as it is, a longer one at sentence ends; sentences over 600 are left out."""
     if len(line) <= LONGEST:
         yield line
         return
