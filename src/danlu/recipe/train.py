@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from danlu.recipe.optimizer import AdamWOptimizer, Optimizer, OptimizerSection, default_learning_rate
 from danlu.recipe.section import Section
 
 
@@ -44,20 +45,12 @@ class LanguageModelingObjective(Section):
 
 Objective = Annotated[SftObjective | LanguageModelingObjective, Field(discriminator="type")]
 
-DEFAULT_LEARNING_RATES = {"lora": 1e-4, "full": 1e-5}
-
-
-class OptimizerSection(Section):
-    """AdamW (Loshchilov and Hutter, 2019, arXiv:1711.05101) and its schedule."""
-
-    type: Literal["adamw"] = "adamw"
-    learning_rate: float | None = Field(default=None, gt=0, description="default: lora 1e-4, full 1e-5")
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
-    warmup: float = Field(default=0.03, ge=0, lt=1, description="share of all steps over which the rate rises")
-    betas: tuple[float, float] = (0.9, 0.999)
-    epsilon: float = Field(default=1e-8, gt=0)
-    weight_decay: float = Field(default=0.0, ge=0, description="not applied to biases and norms")
-    max_grad_norm: float | None = Field(default=1.0, gt=0, description="clip the global gradient norm; null: never")
+DEFAULT_LEARNING_RATES = {
+    kind: rate
+    for kind in (method.model_fields["type"].default for method in get_args(get_args(Method)[0]))
+    if (rate := default_learning_rate(kind)) is not None
+}
+"""Method -> its peak rate with AdamW; with another optimizer: `default_learning_rate(method, optimizer)`."""
 
 
 class BatchSection(Section):
@@ -83,7 +76,7 @@ class TrainSection(Section):
 
     method: Method = LoraMethod()
     objective: Objective = SftObjective()
-    optimizer: OptimizerSection = OptimizerSection()
+    optimizer: Optimizer = AdamWOptimizer()
     batch: BatchSection = BatchSection()
     epochs: int = Field(default=3, ge=1)
     max_steps: int | None = Field(default=None, ge=1, description="stop after so many optimizer steps")
@@ -97,16 +90,18 @@ class TrainSection(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _rate_of_method(cls, value: Any) -> Any:
-        """Write the method's default learning rate into the recipe, so that the resolved recipe shows it."""
+    def _optimizer_of_method(cls, value: Any) -> Any:
+        """Write optimizer and learning rate of the method into the recipe, so that the resolved recipe shows them."""
         if not isinstance(value, dict):
             return value
         method = value.get("method") or {}
         optimizer = value.get("optimizer") or {}
         if isinstance(optimizer, OptimizerSection):
             optimizer = optimizer.model_dump()
-        kind = method.get("type") if isinstance(method, dict) else getattr(method, "type", None)
-        if not isinstance(optimizer, dict) or optimizer.get("learning_rate") is not None:
+        if not isinstance(optimizer, dict):
             return value
-        rate = DEFAULT_LEARNING_RATES.get(kind or "lora")
-        return {**value, "optimizer": {**optimizer, "learning_rate": rate}}
+        kind = (method.get("type") if isinstance(method, dict) else getattr(method, "type", None)) or "lora"
+        optimizer = {"type": "adamw", **optimizer}
+        if optimizer.get("learning_rate") is None:
+            optimizer["learning_rate"] = default_learning_rate(str(kind), str(optimizer["type"]))
+        return {**value, "optimizer": optimizer}

@@ -16,8 +16,12 @@ from safetensors.torch import load_file, save_file
 from danlu.models.device import random_state, restore_random_state
 from danlu.runs.durable import publish, write_json
 from danlu.runs.hashing import hash_file
+from danlu.training.ema import Average
+from danlu.training.optimizer import load_state
 
 WEIGHTS, OPTIMIZER, RANDOM, STATE = "trainable.safetensors", "optimizer.pt", "random.pt", "state.json"
+AVERAGE = "average.safetensors"
+"""Only where the recipe asks for a moving average."""
 _NAME = re.compile(r"step-(\d{8})")
 
 
@@ -35,6 +39,7 @@ def save_checkpoint(
     parameters: Mapping[str, torch.nn.Parameter],
     optimizer: torch.optim.Optimizer,
     keep: int,
+    average: Average | None = None,
 ) -> Path:
     """Write `folder/step-N`, then delete all but the newest `keep`.
 
@@ -46,9 +51,13 @@ def save_checkpoint(
         shutil.rmtree(leftover, ignore_errors=True)
     temporary.mkdir(parents=True)
     save_file({name: p.detach().cpu().contiguous() for name, p in parameters.items()}, temporary / WEIGHTS)
+    averages = average.state() if average is not None else {}
+    if averages:
+        save_file({name: value.cpu().contiguous() for name, value in averages.items()}, temporary / AVERAGE)
     torch.save(optimizer.state_dict(), temporary / OPTIMIZER)
     torch.save(random_state(), temporary / RANDOM)
-    sums = {name: hash_file(temporary / name) for name in (WEIGHTS, OPTIMIZER, RANDOM)}
+    names = (WEIGHTS, OPTIMIZER, RANDOM, *([AVERAGE] if averages else []))
+    sums = {name: hash_file(temporary / name) for name in names}
     write_json(temporary / STATE, {"progress": asdict(progress), "sha256": sums})
     publish(temporary, final)
     for old in checkpoints(folder)[:-keep]:
@@ -66,8 +75,9 @@ def restore_newest(
     parameters: Mapping[str, torch.nn.Parameter],
     optimizer: torch.optim.Optimizer,
     on_fault: Callable[[str], None],
+    average: Average | None = None,
 ) -> Progress:
-    """Load the newest sound checkpoint into parameters, optimizer and generators; Progress() if there is none.
+    """Load the newest sound checkpoint into parameters, optimizer, average and generators; Progress() if none.
 
     A damaged one is reported to `on_fault` and the one before it is tried.
     """
@@ -76,13 +86,16 @@ def restore_newest(
         if state is None:
             continue
         saved = load_file(path / WEIGHTS)
-        if set(saved) != set(parameters):
+        averages = load_file(path / AVERAGE) if AVERAGE in state["sha256"] else {}
+        if set(saved) != set(parameters) or set(averages) != set(average.state() if average is not None else ()):
             on_fault(f"{path.name} holds other parameters than this run trains; it is not used")
             continue
         with torch.no_grad():
             for name, parameter in parameters.items():
                 parameter.copy_(saved[name])
-        optimizer.load_state_dict(torch.load(path / OPTIMIZER, weights_only=True, map_location="cpu"))
+        load_state(optimizer, torch.load(path / OPTIMIZER, weights_only=True, map_location="cpu"))
+        if average is not None:
+            average.load(averages)
         restore_random_state(torch.load(path / RANDOM, weights_only=True))
         return Progress(**state["progress"])
     return Progress()

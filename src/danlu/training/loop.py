@@ -18,10 +18,12 @@ from danlu.models.device import autocast, evaluating
 from danlu.recipe.errors import InternalFault
 from danlu.recipe.train import TrainSection
 from danlu.training.checkpoint import Progress, restore_newest, save_checkpoint
+from danlu.training.ema import make_average
 from danlu.training.history import History
 from danlu.training.method import trainable
 from danlu.training.objective import Batch, Objective, collate, learned_tokens
-from danlu.training.optimizer import learning_rate, make_optimizer
+from danlu.training.optimizer import make_optimizer, set_rate
+from danlu.training.schedule_rates import learning_rate
 
 OnEvent = Callable[[dict[str, Any]], None]
 
@@ -57,13 +59,16 @@ class TrainingJob:
 def train(job: TrainingJob) -> Progress:
     """Run all optimizer steps that are not done yet; the model is trained in place.
 
+    Where the recipe asks for an average of the weights, that is what is validated and what the model holds at the end.
+
     Raises:
         InternalFault: the loss or a gradient is not finite; the rows of the step are named.
     """
     parameters = trainable(job.model)
     optimizer = make_optimizer(parameters, job.config.optimizer)
+    average = make_average(parameters, optimizer, job.config.optimizer)
     progress = restore_newest(
-        job.folder, parameters, optimizer, lambda text: job.on_event({"event": "fault", "reason": text})
+        job.folder, parameters, optimizer, lambda text: job.on_event({"event": "fault", "reason": text}), average
     )
     schedule = Schedule(job)
     job.on_event({"event": "training", "steps": schedule.total, "resumed_at": progress.step})
@@ -72,13 +77,16 @@ def train(job: TrainingJob) -> Progress:
         for number in range(progress.step, schedule.total):
             record = optimizer_step(job, schedule, number, optimizer)
             progress = Progress(number + 1, progress.tokens + record["tokens"])
+            average.update(progress.step)
             if schedule.validates_after(number):
-                record["validation_loss"] = validation_loss(job)
+                with average.in_place():
+                    record["validation_loss"] = validation_loss(job)
             history.write(record)
             job.on_event({"event": "step", "total": schedule.total, **record})
             if schedule.saves_after(number):
-                save_checkpoint(job.folder, progress, parameters, optimizer, job.config.checkpoints.keep)
+                save_checkpoint(job.folder, progress, parameters, optimizer, job.config.checkpoints.keep, average)
                 job.on_event({"event": "checkpoint", "step": progress.step})
+    average.put()
     return progress
 
 
@@ -195,8 +203,7 @@ def _update(optimizer: torch.optim.Optimizer, rate: float, max_norm: float | Non
     """Clip, step, forget the gradients. Returns the gradient norm before clipping."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     norm = torch.nn.utils.clip_grad_norm_(parameters, max_norm if max_norm is not None else math.inf)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+    set_rate(optimizer, rate)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return norm

@@ -1,46 +1,135 @@
-"""AdamW with weight-decay groups, and the learning rate as a pure function of the step."""
+"""What all optimizers share: groups of parameters with their rates and decay, and a state that loads bit for bit."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
 
 import torch
 
-from danlu.recipe.train import OptimizerSection
+from danlu.recipe.errors import UserError
+from danlu.recipe.optimizer import Optimizer, OptimizerSection, RateOverride
+from danlu.training.optimizers import OPTIMIZERS
+
+Group = dict[str, Any]
+"""A parameter group of torch: 'params', 'lr', 'weight_decay', and ours: 'kind' and 'rate_factor'."""
+
+_HEADS = frozenset({"lm_head", "score", "classifier", "head"})
+_LAYER = re.compile(r"(?:^|\.)(?:layers|layer|blocks|h)\.(\d+)\.")
 
 
-def make_optimizer(parameters: Mapping[str, torch.nn.Parameter], config: OptimizerSection) -> torch.optim.AdamW:
-    """AdamW over named parameters; weight decay only on matrices, not on biases and norms."""
-    decayed = [p for p in parameters.values() if p.ndim >= 2]
-    others = [p for p in parameters.values() if p.ndim < 2]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    rate = config.learning_rate
-    assert rate is not None, "the recipe fills in the method's default"
-    on_gpu_or_cpu = {p.device.type for p in parameters.values()} <= {"cuda", "cpu"}
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]],
-        lr=rate,
-        betas=config.betas,
-        eps=config.epsilon,
-        fused=on_gpu_or_cpu,
-    )
+def make_optimizer(
+    parameters: Mapping[str, torch.nn.Parameter], config: Optimizer, rates: Sequence[RateOverride] = ()
+) -> torch.optim.Optimizer:
+    """The recipe's optimizer over named parameters.
+
+    Args:
+        parameters: all that trains, by name.
+        config: the recipe's section, with its rate filled in.
+        rates: the method's own overrides (LoRA+ ...); the recipe's come first.
+
+    Raises:
+        UserError: an override matches no parameter, or the optimizer's package is not installed.
+    """
+    optimizer: torch.optim.Optimizer = OPTIMIZERS.load(config.type)(parameter_groups(parameters, config, rates), config)
+    return optimizer
 
 
-def learning_rate(step: int, total: int, config: OptimizerSection) -> float:
-    """The rate of step `step` (counted from 0) of `total`.
+def parameter_groups(
+    parameters: Mapping[str, torch.nn.Parameter], config: OptimizerSection, rates: Sequence[RateOverride] = ()
+) -> list[Group]:
+    """Groups of one kind and one rate each, in the order in which they are first met.
 
-    It rises linearly over the first `warmup * total` steps, then stays ('constant'), falls linearly to 0 at `total`
-    ('linear'), or along half a cosine (Loshchilov and Hutter, 2017, arXiv:1608.03983, one cycle).
+    Only matrices and the head decay. Embeddings do not: the row of a token that is not in the data has no gradient that
+    would hold it, and decay would wear it away (OLMo 2, 2025, arXiv:2501.00656, leaves them out too). Norms, biases and
+    vectors that scale (IA3) do not: zero is not their neutral value.
+
+    Raises:
+        UserError: an override matches no parameter.
     """
     peak = config.learning_rate
     assert peak is not None, "the recipe fills in the method's default"
-    warm = math.ceil(config.warmup * total)
-    if step < warm:
-        return peak * (step + 1) / warm
-    done = (step - warm) / max(1, total - warm)
-    if config.schedule == "linear":
-        return peak * (1 - done)
-    if config.schedule == "cosine":
-        return peak * 0.5 * (1 + math.cos(math.pi * done))
-    return peak
+    overrides = (*config.rates, *rates)
+    _check_overrides(overrides, parameters)
+    top = max((layer for name in parameters if (layer := _layer(name)) is not None), default=0)
+    groups: dict[tuple[str, float], Group] = {}
+    for name, parameter in parameters.items():
+        kind = kind_of(name, parameter)
+        factor = _override(name, overrides, peak, _depth_factor(name, kind, top, config.layer_decay))
+        decay = config.weight_decay if kind in {"matrix", "head"} else 0.0
+        new = {"params": [], "lr": peak * factor, "weight_decay": decay, "kind": kind, "rate_factor": factor}
+        groups.setdefault((kind, factor), new)["params"].append(parameter)
+    return list(groups.values())
+
+
+def kind_of(name: str, parameter: torch.nn.Parameter) -> str:
+    """'vector' (one row or column at most), 'embedding', 'head', or 'matrix': a hidden layer's, or a stack of them."""
+    if parameter.ndim < 2 or min(parameter.shape[-2:]) == 1:
+        return "vector"
+    parts = name.split(".")
+    if any("embed" in part or part in {"wte", "wpe"} for part in parts):
+        return "embedding"
+    return "head" if _HEADS.intersection(parts) else "matrix"
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the rate of every group, each by its own factor."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group.get("rate_factor", 1.0)
+
+
+def load_state(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """Load a state dict and keep the number format it was saved in.
+
+    torch casts the state to the parameter's format; where an optimizer keeps fp32 state for bf16 weights (Adafactor),
+    a run that goes on would differ from one that was never stopped.
+    """
+    optimizer.load_state_dict(saved)
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    numbers = [number for group in saved["param_groups"] for number in group["params"]]
+    for parameter, number in zip(parameters, numbers, strict=True):
+        state = optimizer.state.get(parameter, {})
+        for key, value in saved["state"].get(number, {}).items():
+            if torch.is_tensor(value) and torch.is_tensor(state.get(key)) and state[key].dtype != value.dtype:
+                state[key] = value.to(state[key].device)
+
+
+def fused(groups: Sequence[Group]) -> bool | None:
+    """Whether torch's fused kernel is to be used; None: torch picks (foreach, or one by one)."""
+    devices = {p.device.type for group in groups for p in group["params"]}
+    return True if devices <= {"cuda", "cpu"} else None
+
+
+def _layer(name: str) -> int | None:
+    found = _LAYER.search(name)
+    return int(found.group(1)) if found else None
+
+
+def _depth_factor(name: str, kind: str, top: int, decay: float | None) -> float:
+    """`decay` to the power of the layers between the head and this parameter: head and last norm 0, top layer 1."""
+    if decay is None:
+        return 1.0
+    layer = _layer(name)
+    if layer is not None:
+        return decay ** (top - layer + 1)
+    return decay ** (top + 2) if kind == "embedding" else 1.0
+
+
+def _override(name: str, overrides: Sequence[RateOverride], peak: float, factor: float) -> float:
+    """The factor on the peak rate, after the first override that matches."""
+    for override in overrides:
+        if fnmatchcase(name, override.pattern):
+            return factor * override.factor if override.factor is not None else (override.learning_rate or peak) / peak
+    return factor
+
+
+def _check_overrides(overrides: Sequence[RateOverride], parameters: Mapping[str, torch.nn.Parameter]) -> None:
+    for override in overrides:
+        if not any(fnmatchcase(name, override.pattern) for name in parameters):
+            raise UserError(
+                f"no parameter that trains matches '{override.pattern}'",
+                where="train.optimizer.rates",
+                fix=f"names are like {', '.join(list(parameters)[:2])}; '*' stands for any part",
+            )
