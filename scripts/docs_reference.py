@@ -111,9 +111,13 @@ def _type(annotation: Any) -> str:
     if origin is tuple:
         inner = [a for a in arguments if a is not Ellipsis]
         return f"list of {_type(inner[0])}" if Ellipsis in arguments else f"list of {len(inner)} {_type(inner[0])}s"
+    if origin is dict:
+        return f"map of {_type(arguments[1])}"
     if origin in {types.UnionType, typing.Union}:
         return " or ".join(_type(argument) for argument in arguments)
-    return {str: "text", int: "integer", float: "number", bool: "true or false", type(None): "null"}[annotation]
+    return {str: "text", int: "integer", float: "number", bool: "true or false", type(None): "null", Any: "value"}[
+        annotation
+    ]
 
 
 def _bounds(metadata: list[Any]) -> str:

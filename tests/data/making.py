@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from danlu.data.prepare import prepare_dataset
+from danlu.data.prepare import Surroundings, prepare_dataset
 from danlu.models.chat import ChatRenderer
 from danlu.recipe.data import DataSection
 
@@ -22,6 +22,7 @@ def chat(question: str, answer: str = "Yes.") -> dict[str, Any]:
 def write_jsonl(path: Path, records: Iterable[Any]) -> Path:
     """One record a line; a `str` is written as it is, broken or not."""
     lines = [item if isinstance(item, str) else json.dumps(item, ensure_ascii=False) for item in records]
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes("".join(line + "\n" for line in lines).encode())
     return path
 
@@ -32,10 +33,11 @@ def section(path: Path, **fields: Any) -> DataSection:
     return DataSection.model_validate(given)
 
 
-def prepare(config: DataSection, renderer: ChatRenderer, out: Path) -> dict[str, Any]:
-    """The data stage into a new folder `out`; returns the ledger's summary."""
+def prepare(config: DataSection, renderer: ChatRenderer, out: Path, **around: Any) -> dict[str, Any]:
+    """The data stage into a new folder `out`, its work beside it; returns the ledger's summary."""
     out.mkdir(parents=True)
-    return prepare_dataset(config, renderer, out, lambda _: None)
+    given = {"model": Path(renderer.tokenizer.name_or_path), "work": out.with_name(f"{out.name}-work"), **around}
+    return prepare_dataset(config, Surroundings(renderer=renderer, **given), out)
 
 
 def ledger_rows(out: Path) -> list[dict[str, Any]]:

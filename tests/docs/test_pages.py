@@ -28,6 +28,9 @@ def check_command(words: list[str], *, complete: bool) -> None:
         if not words:
             return
         found = command.get_command(context, words[0])
+        if found is None and command.name == "data":  # `danlu data RECIPE` is short for `danlu data make RECIPE`
+            found = command.get_command(context, "make")
+            words = ["make", *words]
         if found is None:
             raise click.UsageError(f"no such verb: {words[0]}")
         command, words = found, words[1:]

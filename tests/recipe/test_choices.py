@@ -8,17 +8,20 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from danlu.data.augmenters import AUGMENTERS
 from danlu.data.cleaners import CLEANERS
+from danlu.data.runners import RUNNERS
 from danlu.data.sources import SOURCES
 from danlu.evaluation.metrics import METRICS
 from danlu.export import EXPORTERS
 from danlu.inference.engines import ENGINES
-from danlu.recipe import data, evaluate, export, serve, train
-from danlu.recipe.choices import Choices
-from danlu.recipe.errors import InternalFault, UserError, import_optional, nearest
+from danlu.recipe import augmentation, cleaners, data, evaluate, export, serve, sources, train
+from danlu.recipe.choices import Choices, optional
+from danlu.recipe.errors import InternalFault, UserError, nearest
 from danlu.recipe.language import chosen_language, tr
 from danlu.recipe.loading import parse_recipe
-from danlu.recipe.train import FullMethod, OptimizerSection, TrainSection
+from danlu.recipe.optimizer import AdamWOptimizer
+from danlu.recipe.train import FullMethod, TrainSection
 from danlu.training.methods import METHODS
 from danlu.training.objectives import OBJECTIVES
 
@@ -36,8 +39,10 @@ def types_of(union: Any) -> list[str]:
 
 
 TABLES = [
-    (data.Source, SOURCES),
-    (data.Cleaner, CLEANERS),
+    (sources.Source, SOURCES),
+    (cleaners.Cleaner, CLEANERS),
+    (data.Runner, RUNNERS),
+    (augmentation.AnyAugmenter, AUGMENTERS),
     (train.Method, METHODS),
     (train.Objective, OBJECTIVES),
     (evaluate.Metric, METRICS),
@@ -62,7 +67,7 @@ def test_the_default_type_of_a_member_is_its_own(union: Any, table: Choices) -> 
 
 
 def test_every_file_ending_leads_to_a_source() -> None:
-    assert set(data.SUFFIXES.values()) <= set(SOURCES)
+    assert set(sources.SUFFIXES.values()) <= set(SOURCES)
 
 
 def test_every_method_has_a_learning_rate() -> None:
@@ -88,10 +93,10 @@ def test_nearest_without_a_near_one_lists_all() -> None:
 
 def test_an_absent_package_gives_its_install_line() -> None:
     with pytest.raises(UserError) as caught:
-        import_optional("danlu_no_such_package", install="danlu[extra]", purpose="a test")
+        optional("danlu_no_such_package", "extra")
     assert caught.value.fix == "pip install 'danlu[extra]'"
-    assert "a test needs the package 'danlu_no_such_package'" in caught.value.reason
-    assert import_optional("json", install="", purpose="").__name__ == "json"
+    assert "needs the package 'danlu_no_such_package'" in caught.value.reason
+    assert optional("json", "").__name__ == "json"
 
 
 def test_an_error_prints_place_reason_and_fix() -> None:
@@ -131,5 +136,5 @@ def test_a_missing_type_lists_the_choices() -> None:
 
 
 def test_a_rate_is_filled_in_for_sections_built_in_python() -> None:
-    section = TrainSection(method=FullMethod(), optimizer=OptimizerSection(schedule="cosine"))
+    section = TrainSection(method=FullMethod(), optimizer=AdamWOptimizer(schedule="cosine"))
     assert (section.optimizer.learning_rate, section.optimizer.schedule) == (1e-5, "cosine")

@@ -10,8 +10,8 @@ import yaml
 from pydantic import ValidationError
 
 from danlu.recipe import Recipe, UserError, load_recipe, parse_recipe
-from danlu.recipe.data import CsvSource, JsonlSource, ParquetSource
 from danlu.recipe.loading import dump_recipe, field_at, looks_like_path
+from danlu.recipe.sources import CsvSource, JsonlSource, ParquetSource
 from danlu.recipe.train import FullMethod, LoraMethod
 
 SMALL = "name: a\ndata:\n  sources: [{path: rows.jsonl}]\n"
@@ -70,7 +70,7 @@ def test_every_problem_is_listed_with_its_place() -> None:
     [
         (SMALL + "train: {method: {type: lorra}}\n", "unknown type 'lorra'", "did you mean 'lora'?"),
         (SMALL + "train: {method: {rank: 3}}\n", "'type' is missing", "one of: full, lora"),
-        ("name: a\ndata: {sources: [{path: x.txt}]}\n", "cannot be told from its ending", "type: jsonl"),
+        ("name: a\ndata: {sources: [{path: x.docx}]}\n", "cannot be told from its ending", "type: jsonl"),
         ("name: a\ndata: {sources: [{path: x, type: jsn}]}\n", "unknown type 'jsn'", "json"),
         (SMALL + "evaluate: {metrics: [bleau]}\n", "unknown type 'bleau'", "bleu"),
         (SMALL + "serve: {engine: {type: vlm}}\n", "unknown type 'vlm'", "transformers"),
@@ -166,6 +166,65 @@ def test_relative_paths_start_at_the_recipe(tmp_path: Path, monkeypatch: pytest.
         str(tmp_path / "home" / "d.json"),
     ]
     assert isinstance(recipe.data.sources[1], CsvSource) and isinstance(recipe.data.sources[2], ParquetSource)
+
+
+def test_every_source_and_the_key_file_start_at_the_recipe_and_hub_ids_stay(tmp_path: Path) -> None:
+    folder = tmp_path / "re[c]ipes"
+    folder.mkdir()
+    (folder / "it's [x].jsonl").write_text("{}")
+    (folder / "linked.jsonl").symlink_to(folder / "blob")
+    (folder / "r.yaml").write_text(
+        "name: a\ndata:\n"
+        "  sources:\n"
+        "  - {path: 'rows/**/*.jsonl.gz'}\n"
+        "  - {path: rows, type: csv}\n"
+        '  - {path: "it\'s [x].jsonl"}\n'
+        "  - {path: linked.jsonl}\n"
+        "  - {path: tatsu-lab/alpaca, type: huggingface}\n"
+        "  - {path: ./local, type: huggingface}\n"
+        "  contamination: {evaluation_sets: [{path: ../exam.jsonl}]}\n"
+        "  reference: {source: {path: production.csv}}\n"
+        "  redact: {key_file: ../key}\n"
+    )
+    data = load_recipe(folder / "r.yaml").data
+    assert [source.path for source in data.sources] == [
+        str(tmp_path / "re[[]c]ipes" / "rows/**/*.jsonl.gz"),  # the folder's own brackets are no wildcards
+        str(folder / "rows"),
+        str(folder / "it's [x].jsonl"),
+        str(folder / "linked.jsonl"),  # a link keeps its name, which has the ending
+        "tatsu-lab/alpaca",
+        str(folder / "local"),
+    ]
+    assert data.contamination.evaluation_sets[0].path == str(tmp_path / "exam.jsonl")
+    assert data.reference is not None and data.reference.source.path == str(folder / "production.csv")
+    assert data.redact is not None and data.redact.key_file == str(tmp_path / "key")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "3",
+        "{sources: 3}",
+        "{sources: [3]}",
+        "{contamination: 3}",
+        "{contamination: {evaluation_sets: 3}}",
+        "{redact: 3}",
+    ],
+)
+def test_sections_of_the_wrong_kind_are_validations_to_refuse(data: str) -> None:
+    assert "data" in str(refusal(f"name: a\ndata: {data}\n"))
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("columns: {txt: review}", "did you mean 'text'?"),
+        ("prompt: 'Good or bad?'", "must hold {text}"),
+        ("prompt: 'Good? {text}', format: alpaca", "prompt is for format classification, not alpaca"),
+    ],
+)
+def test_what_a_source_cannot_mean_is_refused(source: str, words: str) -> None:
+    assert words in str(refusal(f"name: a\ndata: {{sources: [{{path: x.jsonl, {source}}}]}}\n"))
 
 
 @pytest.mark.parametrize("base", ["seedling", "Qwen/Qwen3-0.6B", "modelscope:Qwen/Qwen3-0.6B"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,10 @@ ROW_SCHEMA = pa.schema(
         ("text", pa.string()),
         ("tools", pa.string()),
         ("thinking", pa.bool_()),
+        ("labels", pa.list_(pa.string())),
+        ("rejected", pa.string()),
+        ("metadata", pa.string()),
+        ("parent", pa.string()),
     ]
 )
 
@@ -77,7 +82,7 @@ class DatasetWriter:
         self._rows = TableWriter(folder / ROWS, ROW_SCHEMA)
         self._samples = TableWriter(folder / SAMPLES, SAMPLE_SCHEMA)
 
-    def write(self, row: Row, split: str, samples: list[Sample]) -> None:
+    def write(self, row: Row, split: str, samples: Sequence[Sample]) -> None:
         """Add a row of a split with its token sequences."""
         self._rows.write(
             {
@@ -89,6 +94,10 @@ class DatasetWriter:
                 "text": row.text or None,
                 "tools": json.dumps(row.tools, ensure_ascii=False) if row.tools else None,
                 "thinking": row.thinking,
+                "labels": list(row.labels) or None,
+                "rejected": json.dumps(row.rejected, ensure_ascii=False) if row.rejected else None,
+                "metadata": json.dumps(row.metadata, ensure_ascii=False) if row.metadata else None,
+                "parent": row.parent or None,
             }
         )
         for sample in samples:
@@ -125,6 +134,10 @@ def _row(values: dict[str, Any]) -> Row:
         text=values["text"] or "",
         tools=tuple(json.loads(values["tools"])) if values["tools"] else (),
         thinking=values["thinking"],
+        labels=tuple(values["labels"] or ()),
+        rejected=tuple(json.loads(values["rejected"])) if values["rejected"] else (),
+        metadata=json.loads(values["metadata"]) if values["metadata"] else {},
+        parent=values["parent"] or "",
     )
 
 

@@ -1,197 +1,182 @@
-"""The shapes rows come in, told apart by their keys and brought to one: a conversation or a text."""
+"""Records to rows: the format told from the keys or held to, keys renamed, what is left over kept as metadata."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Collection
 from typing import Any
 
+import orjson
+
 from danlu.data.row import Record, Row
-from danlu.models.messages import MessageProblem, answer_is_empty, as_tools, normalise_messages
-from danlu.recipe.errors import nearest
+from danlu.data.shapes import EVERYWHERE, KEYS, READERS, Fields, RowProblem, decoded, unknown_key
+from danlu.models.messages import Message, MessageProblem, answer_is_empty, as_tools
+from danlu.recipe.sources import RowSource
 
-Fields = dict[str, Any]
+__all__ = ["DETECTED_BY", "RowProblem", "check_row", "detect_format", "to_row"]
 
-
-class RowProblem(ValueError):
-    """A record that is not a usable row: the reason."""
-
-
-EVERYWHERE = {"id", "metadata", "tools", "thinking"}
-
-KEYS: dict[str, set[str]] = {
-    "messages": {"messages"},
-    "alpaca": {"instruction", "input", "output", "system", "history"},
-    "sharegpt": {"conversations", "system"},
-    "prompt_completion": {"prompt", "completion", "system"},
-    "text": {"text"},
-}
+# In this order: the first key that a row has names its format. Keys that this format does not know are then refused,
+# so a row that fits two formats is never read as half of itself.
+DETECTED_BY = (
+    ("chosen", "preference"),
+    ("rejected", "preference"),
+    ("messages", "messages"),
+    ("conversations", "sharegpt"),
+    ("instruction", "alpaca"),
+    ("query", "alpaca"),
+    ("prompt", "prompt_completion"),
+    ("label", "classification"),
+    ("labels", "classification"),
+    ("text", "text"),
+)
 
 REQUIRED = {
-    "messages": "messages",
-    "sharegpt": "conversations",
-    "alpaca": "instruction",
-    "prompt_completion": "prompt",
-    "text": "text",
-}
-
-SHAREGPT_ROLES = {
-    "human": "user",
-    "user": "user",
-    "gpt": "assistant",
-    "assistant": "assistant",
-    "system": "system",
-    "function_call": "assistant",
-    "observation": "tool",
-    "tool": "tool",
+    "preference": ("chosen",),
+    "messages": ("messages",),
+    "sharegpt": ("conversations",),
+    "alpaca": ("instruction", "query"),
+    "prompt_completion": ("prompt",),
+    "classification": ("text",),
+    "text": ("text",),
 }
 
 
-def detect_format(value: Fields) -> str | None:
-    """The format whose required key a record has, or None."""
-    return next((name for name, key in REQUIRED.items() if key in value), None)
+def detect_format(keys: Collection[str]) -> str | None:
+    """The format that keys tell, or None. See DETECTED_BY for the order."""
+    return next((name for key, name in DETECTED_BY if key in keys), None)
 
 
-def to_row(record: Record, row_id: str, format_name: str) -> Row:
+def to_row(record: Record, row_id: str, source: RowSource) -> Row:
     """A record as a Row.
+
+    Args:
+        record: of the source.
+        row_id: the row's id.
+        source: its format, columns and prompt.
 
     Raises:
         RowProblem: broken record, unknown key or role, no assistant turn, an empty one.
     """
     if record.value is None:
         raise RowProblem(record.problem)
-    value = record.value
-    name = detect_format(value) if format_name == "auto" else format_name
-    if name is None:
-        keys = ", ".join(sorted(map(str, value))) or "none"
-        raise RowProblem(f"its keys ({keys}) fit no format; each needs one of: {', '.join(sorted(REQUIRED.values()))}")
-    _check_keys(value, name)
+    value, others = _renamed(record.value, source.columns) if source.columns else (record.value, {})
+    name = _detected(value, source) if source.format == "auto" else source.format
+    value = _known(value, name, others if source.columns else None)
     try:
-        fields = _READERS[name](value)
-        tools = as_tools(_decoded(value.get("tools"), "tools"))
-        thinking = value.get("thinking")
-        thinking = {"true": True, "false": False}.get(str(thinking).lower(), thinking)  # a CSV cell is text
-        if thinking is not None and not isinstance(thinking, bool):
-            raise RowProblem(f"'thinking' must be true or false, not {thinking!r}")
-        row = Row(row_id, record.file, record.line, tools=tuple(tools or ()), thinking=thinking, **fields)
+        fields = READERS[name](value, source)
+        if "tools" in value:
+            fields["tools"] = tuple(as_tools(_tools(value["tools"], name)) or ())
     except MessageProblem as error:
         raise RowProblem(str(error)) from None
-    return check_row(row)
+    if "thinking" in value:
+        fields["thinking"] = _thinking(value["thinking"])
+    if others or "id" in value or "metadata" in value:
+        fields["metadata"] = _metadata(value, others)
+    return check_row(Row(row_id, record.file, record.line, **fields))
 
 
 def check_row(row: Row) -> Row:
     """Refuse a row that has nothing to learn from.
 
     Raises:
-        RowProblem: the text is empty, there is no assistant turn, or an assistant turn is empty.
+        RowProblem: the text is empty, there is no assistant turn, an assistant turn is empty, or a tool call holds what
+            JSON cannot.
     """
     if not row.messages:
         if not row.text.strip():
             raise RowProblem("'text' is empty")
         return row
-    answers = [(i, m) for i, m in enumerate(row.messages) if m["role"] == "assistant"]
-    if not answers:
+    if not _check_answers(row.messages, "messages"):
         raise RowProblem("has no assistant turn, so nothing would be learned from it")
-    for index, message in answers:
-        if answer_is_empty(message):
-            raise RowProblem(f"messages[{index}]: the assistant's turn is empty")
+    if row.rejected:
+        _check_answers(row.rejected, "rejected")
     return row
 
 
-def _check_keys(value: Fields, name: str) -> None:
-    known = KEYS[name] | EVERYWHERE
-    for key in value:
-        if key not in known:
-            raise RowProblem(f"unknown key '{key}' for format {name}; {nearest(str(key), known)}")
-    if REQUIRED[name] not in value:
-        raise RowProblem(f"format {name} needs the key '{REQUIRED[name]}'")
+def _check_answers(messages: tuple[Message, ...], place: str) -> int:
+    """The number of assistant turns."""
+    count = 0
+    for index, message in enumerate(messages):
+        if message["role"] != "assistant":
+            continue
+        count += 1
+        if answer_is_empty(message):
+            raise RowProblem(f"{place}[{index}]: the assistant's turn is empty")
+        if "tool_calls" in message and not _survives(message["tool_calls"]):
+            raise RowProblem(f"{place}[{index}]: a tool call holds NaN or a number beyond 64 bits; write it as text")
+    return count
 
 
-def _decoded(value: Any, key: str) -> Any:
-    """JSON inside a string (CSV cells, some data sets) as the value it stands for."""
-    if not isinstance(value, str):
-        return value
-    if not value.strip():
-        return None
+def _survives(value: Any) -> bool:
+    """Whether JSON, as everything after this writes it, gives the value back."""
     try:
-        return json.loads(value)
-    except json.JSONDecodeError as error:
-        raise RowProblem(f"'{key}' is text that is not JSON: {error}") from None
+        return bool(orjson.loads(orjson.dumps(value)) == value)
+    except (TypeError, orjson.JSONDecodeError):
+        return False
 
 
-def _text(value: Fields, key: str) -> str:
-    text = value.get(key)
-    if text is None:
-        return ""
-    if not isinstance(text, str):
-        raise RowProblem(f"'{key}' must be text, not {type(text).__name__}")
-    return text
+def _detected(value: Fields, source: RowSource) -> str:
+    # Named columns count even where this row lacks one: a review without its stars is no row of plain text
+    keys = value.keys() | source.columns.keys() if source.columns else value.keys()
+    name = detect_format(keys)
+    if name is None:
+        known = ", ".join(key for key, _ in DETECTED_BY)
+        listed = ", ".join(sorted(str(key)[:40] for key in value)[:10]) or "none"
+        raise RowProblem(f"its keys ({listed}) fit no format; each needs one of: {known}; or name them in `columns`")
+    return name
 
 
-def _with_system(value: Fields, messages: list[Fields]) -> list[Fields]:
-    system = _text(value, "system")
-    return [{"role": "system", "content": system}, *messages] if system else messages
+def _renamed(value: Fields, columns: dict[str, str]) -> tuple[Fields, Fields]:
+    """The record under our keys, and what has the name of one of ours but is not what `columns` means by it."""
+    taken = set(columns.values())
+    left = {key: item for key, item in value.items() if key not in taken}
+    fields = {ours: value[theirs] for ours, theirs in columns.items() if theirs in value}
+    others = {key: item for key, item in left.items() if key in columns}
+    return {**{key: item for key, item in left.items() if key not in columns}, **fields}, others
 
 
-def _read_messages(value: Fields) -> Fields:
-    return {"messages": tuple(normalise_messages(_decoded(value["messages"], "messages")))}
+def _known(value: Fields, name: str, others: Fields | None) -> Fields:
+    """The keys that the format knows; the others into `others`, or refused when there is no such place."""
+    known = KEYS[name]
+    unknown = [key for key in value if key not in known and key not in EVERYWHERE]
+    if unknown:
+        for key in unknown:
+            if others is not None:
+                others[key] = value[key]
+            elif value[key] is not None:
+                raise unknown_key(str(key), name)
+        value = {key: item for key, item in value.items() if key not in unknown}
+    if not any(key in value for key in REQUIRED[name]):
+        raise RowProblem(f"format {name} needs the key '{REQUIRED[name][0]}'")
+    return value
 
 
-def _read_alpaca(value: Fields) -> Fields:
-    question, extra = _text(value, "instruction"), _text(value, "input")
-    messages: list[Fields] = []
-    history = _decoded(value.get("history"), "history") or []
-    if not isinstance(history, list):
-        raise RowProblem("'history' must be a list")
-    for index, pair in enumerate(history):
-        if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-            raise RowProblem(f"history[{index}] must be [question, answer]")
-        messages += [{"role": "user", "content": pair[0]}, {"role": "assistant", "content": pair[1]}]
-    messages.append({"role": "user", "content": f"{question}\n{extra}" if extra else question})
-    messages.append({"role": "assistant", "content": _text(value, "output")})
-    return {"messages": tuple(normalise_messages(_with_system(value, messages)))}
+def _tools(given: Any, name: str) -> Any:
+    """Tools as a list; the bare functions of ShareGPT and Alpaca data sets get OpenAI's wrapping."""
+    tools = decoded(given, "tools")
+    if name not in {"sharegpt", "alpaca"} or not isinstance(tools, list):
+        return tools
+    return [
+        {"type": "function", "function": tool} if isinstance(tool, dict) and "function" not in tool else tool
+        for tool in tools
+    ]
 
 
-def _read_sharegpt(value: Fields) -> Fields:
-    turns = _decoded(value["conversations"], "conversations")
-    if not isinstance(turns, list):
-        raise RowProblem("'conversations' must be a list")
-    messages: list[Fields] = []
-    for index, turn in enumerate(turns):
-        if not isinstance(turn, dict) or "from" not in turn or "value" not in turn:
-            raise RowProblem(f"conversations[{index}] needs 'from' and 'value'")
-        role = SHAREGPT_ROLES.get(str(turn["from"]))
-        if role is None:
-            raise RowProblem(
-                f"conversations[{index}]: unknown role {turn['from']!r}; {nearest(str(turn['from']), SHAREGPT_ROLES)}"
-            )
-        if turn["from"] == "function_call":
-            call = _decoded(turn["value"], f"conversations[{index}].value")
-            calls = call if isinstance(call, list) else [call]
-            messages.append({"role": role, "content": "", "tool_calls": calls})
-        else:
-            messages.append({"role": role, "content": turn["value"]})
-    return {"messages": tuple(normalise_messages(_with_system(value, messages)))}
+def _thinking(given: Any) -> bool | None:
+    thinking = {"true": True, "false": False}.get(str(given).lower(), given)  # a CSV cell is text
+    if thinking is not None and not isinstance(thinking, bool):
+        raise RowProblem("'thinking' must be true or false")
+    return thinking
 
 
-def _read_prompt_completion(value: Fields) -> Fields:
-    prompt, completion = value.get("prompt"), value.get("completion")
-    asked = prompt if isinstance(prompt, list) else [{"role": "user", "content": _text(value, "prompt")}]
-    if isinstance(completion, list):
-        answered = completion
-    else:
-        answered = [{"role": "assistant", "content": _text(value, "completion")}]
-    return {"messages": tuple(normalise_messages(_with_system(value, [*asked, *answered])))}
-
-
-def _read_text(value: Fields) -> Fields:
-    return {"text": _text(value, "text")}
-
-
-_READERS: dict[str, Callable[[Fields], Fields]] = {
-    "messages": _read_messages,
-    "alpaca": _read_alpaca,
-    "sharegpt": _read_sharegpt,
-    "prompt_completion": _read_prompt_completion,
-    "text": _read_text,
-}
+def _metadata(value: Fields, others: Fields) -> Fields:
+    metadata = decoded(value.get("metadata"), "metadata")
+    if metadata is not None and not isinstance(metadata, dict):
+        raise RowProblem(f"'metadata' must be an object, not {type(metadata).__name__}")
+    result = dict(metadata or {})
+    if value.get("id") is not None:
+        others = {"id": value["id"], **others}
+    for key, item in others.items():
+        if result.get(key, item) != item:
+            raise RowProblem(f"'{str(key)[:40]}' stands in the row and in its metadata with different values")
+        result[key] = item
+    return result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from pathlib import Path
 from types import TracebackType
@@ -10,10 +9,16 @@ from typing import Any, Self
 
 import pyarrow as pa
 
+from danlu.data.reasons import Reasons
 from danlu.data.tables import TableWriter
 from danlu.recipe.errors import InternalFault
 
 FATES = ("kept", "changed", "truncated", "dropped")
+"""What becomes of a row that was read: the first three are in the data set as read, rewritten or cut."""
+CHILD_FATES = ("added", "rejected", "dropped")
+"""What becomes of a child that augmentation tried: in the data set, refused at once, or ended by a later step."""
+
+AUGMENT = "augment"
 
 SCHEMA = pa.schema(
     [
@@ -26,12 +31,13 @@ SCHEMA = pa.schema(
         ("split", pa.string()),
         ("tokens", pa.int64()),
         ("learned", pa.int64()),
+        ("parent", pa.string()),
     ]
 )
 
 
 class Ledger:
-    """Books one final fate per row: kept, changed, truncated (all three are in the data set) or dropped.
+    """Books one final fate per row read (FATES) and per child tried (CHILD_FATES).
 
     Args:
         path: the Parquet file of the row-by-row books.
@@ -43,25 +49,37 @@ class Ledger:
         self.steps = steps
         self.read = 0
         self.fates: Counter[str] = Counter()
+        self.children: Counter[str] = Counter()
+        self.rejected = Reasons()
         self.splits: Counter[str] = Counter()
         self.changed_by: Counter[str] = Counter()
-        self.dropped: dict[str, Counter[str]] = {step: Counter() for step in steps}
+        self.dropped = {step: Reasons() for step in steps}
         self.lengths: list[int] = []
         self.learned = 0
 
-    def dropped_row(self, row_id: str, place: tuple[str, int], step: str, reason: str) -> None:
-        """Book a row that is not in the data set."""
-        self.fates["dropped"] += 1
-        self.dropped[step][_kind(reason)] += 1
-        self._write(row_id, place, "dropped", step=step, reason=reason)
+    def dropped_row(
+        self, row_id: str, place: tuple[str, int], step: str, reason: str, parent: str | None = None
+    ) -> None:
+        """Book a row (a child, if it has a parent) that is not in the data set."""
+        (self.children if parent else self.fates)["dropped"] += 1
+        self.dropped[step].add(reason)
+        self._write(row_id, place, "dropped", step=step, reason=reason, parent=parent)
+
+    def rejected_child(self, child_id: str, place: tuple[str, int], step: str, reason: str, parent: str) -> None:
+        """Book a child that was not good enough."""
+        self.children["rejected"] += 1
+        self.rejected.add(f"{step}: {reason}")
+        self._write(child_id, place, "rejected", step=step, reason=reason, parent=parent)
 
     def kept_row(self, row_id: str, place: tuple[str, int], changed_by: tuple[str, ...], **facts: Any) -> None:
-        """Book a row of the data set; facts: split, tokens, learned, and truncated (tokens cut, or 0)."""
+        """Book a row of the data set; facts: split, tokens, learned, truncated (tokens cut, or 0), parent (or None)."""
         cut = facts.pop("truncated", 0)
-        fate = "truncated" if cut else "changed" if changed_by else "kept"
-        self.fates[fate] += 1
+        child = bool(facts.get("parent"))
+        fate = "added" if child else "truncated" if cut else "changed" if changed_by else "kept"
+        (self.children if child else self.fates)[fate] += 1
         self.splits[facts["split"]] += 1
-        self.changed_by.update(set(changed_by))
+        if not child:
+            self.changed_by.update(set(changed_by))
         self.lengths.append(facts["tokens"])
         self.learned += facts["learned"]
         reason = f"cut by {cut} tokens" if cut else ""
@@ -79,8 +97,13 @@ class Ledger:
         remaining = self.read
         funnel = []
         for step in self.steps:
-            out = remaining - sum(self.dropped[step].values())
-            reasons = dict(self.dropped[step].most_common())
+            if step == AUGMENT:
+                born = self.children["added"] + self.children["dropped"]
+                funnel.append({"step": step, "in": remaining, "out": remaining + born, "changed": 0, "dropped": {}})
+                remaining += born
+                continue
+            out = remaining - self.dropped[step].total()
+            reasons = self.dropped[step].counts()
             funnel.append(
                 {"step": step, "in": remaining, "out": out, "changed": self.changed_by[step], "dropped": reasons}
             )
@@ -89,6 +112,8 @@ class Ledger:
             "read": self.read,
             "fates": {fate: self.fates[fate] for fate in FATES},
             "steps": funnel,
+            "children": {fate: self.children[fate] for fate in CHILD_FATES},
+            "rejected": self.rejected.counts(),
             "splits": {name: self.splits[name] for name in ("train", "validation", "test")},
             "tokens": {"total": sum(self.lengths), "learned": self.learned, "histogram": _histogram(self.lengths)},
         }
@@ -103,15 +128,6 @@ class Ledger:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._writer.close()
-
-
-def _kind(reason: str) -> str:
-    """The reason without what differs from row to row, for counting: no row ids, no indices."""
-    if reason.startswith("same as "):
-        return "same as an earlier row"
-    if reason.startswith(("broken", "longer than")):
-        return reason.split(":")[0]
-    return re.sub(r"^\w+\[\d+\]:? ", "", reason)
 
 
 def _histogram(lengths: list[int], bins: int = 24) -> list[list[int]]:

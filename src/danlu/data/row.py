@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import orjson
 
 from danlu.models.messages import Message
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """One raw record of a source: its place, and its value or why it has none.
 
@@ -18,24 +20,32 @@ class Record:
         line: 1-based line, or index of the record where the format has no lines.
         value: the decoded object, None when `problem` is set.
         problem: why the record could not be read.
+        raw: what stood there, for the quarantine of records that could not be read.
     """
 
     file: str
     line: int
     value: dict[str, Any] | None
     problem: str = ""
+    raw: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row of the data set: a conversation, or a plain text.
 
     Attributes:
-        id: `file:line`, unique in a data set, the same from source to batch.
+        id: `file:line`, unique in a data set, the same from source to batch; a child's is `parent~step.number`.
+        file: name of the source file.
+        line: 1-based line or index in it.
         messages: the conversation in the renderer's form; empty for a text row.
         text: plain text for language modelling; empty for a conversation.
         tools: OpenAI tool descriptions.
         thinking: whether answers are given in thinking mode; None: where a turn has reasoning.
+        labels: classes of a classification row (its last answer spells them out).
+        rejected: the answer that a preference row likes less than its last one.
+        metadata: what else the source says of the row, such as user or conversation.
+        parent: id of the row that an augmented row was made from.
         changed_by: the steps that rewrote it.
     """
 
@@ -46,25 +56,48 @@ class Row:
     text: str = ""
     tools: tuple[dict[str, Any], ...] = ()
     thinking: bool | None = None
+    labels: tuple[str, ...] = ()
+    rejected: tuple[Message, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    parent: str = ""
     changed_by: tuple[str, ...] = ()
 
     def rewritten(self, step: str, **fields: Any) -> Row:
         """A copy with new content, booked as changed by `step`."""
         return replace(self, **fields, changed_by=(*self.changed_by, step))
 
-    def content(self) -> str:
+    def content(self) -> bytes:
         """Everything the row says, as canonical JSON (for hashing)."""
-        return json.dumps([self.messages, self.text, self.tools], ensure_ascii=False, sort_keys=True)
+        return _canonical([self.messages, self.text, self.tools, self.labels, self.rejected])
 
-    def prompt(self) -> str:
-        """What the row asks, without its answers, as canonical JSON: rows that ask the same share a split."""
+    def prompt(self) -> bytes:
+        """What the row asks, without its answers, as canonical JSON: rows that ask the same share a split.
+
+        A row in which nobody asks anything is asked nothing in common with others: it counts as a whole.
+        """
         asked = [m for m in self.messages if m["role"] != "assistant"]
-        return json.dumps([asked, self.text], ensure_ascii=False, sort_keys=True)
+        if self.messages and all(m["role"] == "system" for m in asked):
+            return self.content()
+        return _canonical([asked, self.text])
+
+    def question(self) -> str:
+        """Everything the row asks as one text: a turn a line; the text itself for a text row."""
+        if not self.messages:
+            return self.text
+        return "\n".join(m["content"] for m in self.messages if m["role"] != "assistant" and m["content"])
+
+    def answer(self) -> str:
+        """Everything the row answers as one text: a turn a line; empty for a text row."""
+        return "\n".join(m["content"] for m in self.messages if m["role"] == "assistant" and m["content"])
 
 
-@dataclass(frozen=True)
+def _canonical(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+@dataclass(frozen=True, slots=True)
 class Dropped:
-    """A row that ends here: by which step, and why."""
+    """A row that ends here: by which step, and why. The reason never quotes the row's text."""
 
     row: Row
     step: str

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import xxhash
 
-from danlu.recipe.errors import UserError, import_optional
+from danlu.recipe.choices import optional
+from danlu.recipe.errors import UserError
 from danlu.recipe.loading import looks_like_path
 
 MODELSCOPE = "modelscope:"
@@ -91,7 +92,7 @@ def _from_hugging_face(base: str, revision: str | None) -> Path:
 
 
 def _from_modelscope(base: str, revision: str | None) -> Path:
-    modelscope = import_optional("modelscope", install="danlu[modelscope]", purpose="a ModelScope id")
+    modelscope = optional("modelscope", "modelscope")
     try:
         found = modelscope.snapshot_download(base, revision=revision, allow_patterns=[*WEIGHTS, *CONFIGURATION])
     except Exception as error:  # modelscope raises bare requests and ValueError errors of many kinds

@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
 from danlu.recipe.errors import nearest
 
 Message = dict[str, Any]
@@ -59,6 +61,14 @@ def _message(index: int, message: Any) -> Message:
 
 def _check_text(at: str, message: Message) -> None:
     """Refuse lone surrogates, which JSON escapes can bring in and no tokenizer or file takes."""
+    try:
+        orjson.dumps(message)
+    except TypeError:
+        # orjson takes only whole text, and much quicker than json; the slow way finds out what is wrong
+        _explain_bad_text(at, message)
+
+
+def _explain_bad_text(at: str, message: Message) -> None:
     try:
         json.dumps(message, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as error:

@@ -65,7 +65,7 @@ class RunDisplay:
         self.console.print(f"[green]✓[/] {name:<16} {said}", highlight=False)
 
     def _on_progress(self, event: dict[str, Any]) -> None:
-        self._progress.update(self._task, completed=event["done"], total=event["total"])
+        self._progress.update(self._task, completed=event["done"], total=event["total"], note=event.get("note", ""))
 
     def _on_training(self, event: dict[str, Any]) -> None:
         if event["resumed_at"]:
@@ -83,6 +83,38 @@ class RunDisplay:
 
     def _on_waiting(self, event: dict[str, Any]) -> None:
         self.console.print(tr("  another process is making this; waiting", "  另一进程正在生成，等待中"))
+
+
+class RowsDisplay:
+    """Rows done so far, for work that is not a run."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,}"))
+        self._progress = Progress(*columns, console=console, transient=True)
+        self._task = self._progress.add_task(title, total=None)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, done: int) -> None:
+        """So many rows are done."""
+        self._progress.update(self._task, completed=done)
+
+
+def kinds_table(counts: Mapping[str, int]) -> Table:
+    """Personal data by kind."""
+    table = Table(title=tr("Personal data found", "发现的个人信息"), title_justify="left")
+    table.add_column(tr("kind", "类型"))
+    table.add_column(tr("spans", "处数"), justify="right")
+    for kind, count in sorted(counts.items(), key=lambda pair: -pair[1]):
+        table.add_row(kind, f"{count:,}")
+    return table
 
 
 def ledger_table(summary: Mapping[str, Any]) -> Table:

@@ -171,7 +171,7 @@ def find_or_make(
 
         work = workspace.work(stage.kind, stage.key)
         with store.make(stage.kind, stage.key, inputs=stage.inputs, recipe=stage.fields) as draft:
-            context = StageContext(plan, made, Path(draft.path), work, tell)
+            context = StageContext(plan, made, Path(draft.path), work, tell, workspace.keys)
             draft.facts.update(STAGES[stage.name](context))
         workspace.discard_work(work)
         fresh = store.find(stage.kind, stage.key)

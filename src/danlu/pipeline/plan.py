@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from danlu.data.sources import SOURCES
 from danlu.models.chat import RENDERING_VERSION
 from danlu.models.identity import ModelFolder, resolve_model, tokenizer_fingerprint
 from danlu.recipe.errors import UserError
@@ -25,14 +26,24 @@ KINDS = {
     "export": "export",
 }
 
-VERSIONS = {"data": 1, "train": 1, "evaluate_base": 1, "evaluate": 1, "export": 1}
+VERSIONS = {"data": 2, "train": 1, "evaluate_base": 1, "evaluate": 1, "export": 1}
 """Counted up by hand when a stage's code changes what it makes: then its artifacts are made again."""
 
 _EVALUATE = ("seed", "evaluate.metrics", "evaluate.split", "evaluate.max_rows", "evaluate.max_new_tokens")
 _INTERVALS = ("evaluate.confidence", "evaluate.resamples", "evaluate.batch_rows")
 
 READS: dict[str, tuple[str, ...]] = {
-    "data": ("data.on_bad_row", "data.clean", "data.split", "data.max_tokens", "data.on_too_long"),
+    "data": (
+        "data.on_bad_row",
+        "data.clean",
+        "data.redact",
+        "data.split",
+        "data.augment",
+        "data.contamination",
+        "data.reference",
+        "data.max_tokens",
+        "data.on_too_long",
+    ),
     "train": (
         "seed",
         "model.weights",
@@ -117,15 +128,47 @@ def _stage(name: str, recipe: Recipe, base: ModelFolder, before: Mapping[str, St
 def _inputs(name: str, recipe: Recipe, base: ModelFolder, before: Mapping[str, Stage]) -> dict[str, str]:
     if name == "data":
         inputs = {"tokenizer": tokenizer_fingerprint(base.path), "rendering": str(RENDERING_VERSION)}
-        for index, source in enumerate(recipe.data.sources):
-            path = Path(source.path)
-            if not path.is_file():
-                where = f"data.sources[{index}].path"
-                raise UserError(f"there is no file '{source.path}'", where=where, fix="check the path")
-            settings = hash_data(source.model_dump(mode="json", exclude={"path"}))
-            inputs[f"source {index}: {path.name}"] = f"{hash_file(path)}:{settings[:12]}"
+        for where, source in _sources(recipe):
+            inputs |= _source_inputs(where, source)
+        redact = recipe.data.redact
+        if redact is not None and redact.key_file is not None:
+            inputs["pseudonym key"] = hash_file(existing(redact.key_file, "data.redact.key_file"))[:16]
         return inputs
     inputs = {"base": base.fingerprint, "dataset": before["data"].key}
     if name in {"evaluate", "export"}:
         inputs["trained"] = before["train"].key
     return inputs
+
+
+def _sources(recipe: Recipe) -> list[tuple[str, Any]]:
+    """Every source that the data stage reads, with its place in the recipe."""
+    data = recipe.data
+    found = [(f"data.sources[{index}]", source) for index, source in enumerate(data.sources)]
+    sets = enumerate(data.contamination.evaluation_sets)
+    found += [(f"data.contamination.evaluation_sets[{index}]", source) for index, source in sets]
+    return found + ([("data.reference.source", data.reference.source)] if data.reference else [])
+
+
+def _source_inputs(where: str, source: Any) -> dict[str, str]:
+    """A fingerprint for each file of a source."""
+    try:
+        reader = SOURCES.load(source.type)(source)
+        files = reader.files()
+        commit = reader.commit() if hasattr(reader, "commit") else ""
+    except UserError as error:
+        raise UserError(error.reason, where=f"{where}.path", fix=error.fix) from error
+    settings = hash_data(source.model_dump(mode="json", exclude=set() if not files else {"path"}))[:12]
+    if not files:
+        return {f"{where}: {source.path}": f"{commit}:{settings}"}
+    return {f"{where}: {path.name} {number}": f"{hash_file(path)}:{settings}" for number, path in enumerate(files)}
+
+
+def existing(path: str, where: str) -> Path:
+    """The path of a file that must be there.
+
+    Raises:
+        UserError: it is not.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"there is no file '{path}'", where=where, fix="check the path")
+    return Path(path)

@@ -13,6 +13,7 @@ from danlu.models.chat import ChatRenderer
 from danlu.models.loading import load_renderer
 from danlu.pipeline.plan import Plan
 from danlu.recipe.errors import UserError
+from danlu.recipe.redaction import RedactSection
 from danlu.runs.artifacts import Artifact
 
 OnEvent = Callable[[dict[str, Any]], None]
@@ -43,6 +44,7 @@ class StageContext:
         out: folder of the artifact being made.
         work: folder that survives a kill, for what can be gone on from.
         on_event: told of progress.
+        keys: folder of the workspace's secrets, outside every artifact.
     """
 
     plan: Plan
@@ -50,6 +52,7 @@ class StageContext:
     out: Path
     work: Path
     on_event: OnEvent
+    keys: Path
 
     @property
     def renderer(self) -> ChatRenderer:
@@ -58,14 +61,45 @@ class StageContext:
 
 
 def run_data(context: StageContext) -> dict[str, Any]:
-    """Rows to dataset."""
-    from danlu.data.prepare import prepare_dataset
+    """Rows to dataset, with its report."""
+    from danlu.data.prepare import Surroundings, prepare_dataset
+    from danlu.pipeline.dataset_page import write_dataset_page
+    from danlu.pipeline.writers import build_writers
 
-    def progress(rows: int) -> None:
-        if rows % 200 == 0:
-            context.on_event({"event": "progress", "done": rows, "total": None})
+    recipe = context.plan.recipe
 
-    return prepare_dataset(context.plan.recipe.data, context.renderer, context.out, progress)
+    def tell(step: str, done: int, total: int | None) -> None:
+        context.on_event({"event": "progress", "done": done, "total": total, "note": step.replace("_", " ")})
+
+    around = Surroundings(
+        renderer=context.renderer,
+        model=context.plan.base.path,
+        work=context.work,
+        key=pseudonym_key(recipe.data.redact, context.keys),
+        writers=build_writers(recipe.data.augment),
+        tell=tell,
+    )
+    summary = prepare_dataset(recipe.data, around, context.out)
+    write_dataset_page(context.out, recipe.name, context.plan.stages[0], around.renderer.rendering_hash)
+    return summary
+
+
+def pseudonym_key(redact: RedactSection | None, keys: Path) -> bytes:
+    """The secret key of pseudonyms: the user's, or the workspace's own, made when it is first needed.
+
+    Raises:
+        UserError: the user's key file is missing or too short.
+    """
+    from danlu.data.personal.keys import load_key, make_key
+
+    if redact is None:
+        return b""
+    if redact.key_file is not None:
+        return load_key(Path(redact.key_file))
+    path = keys / "pseudonyms.key"
+    if not path.is_file():
+        make_key(path)
+    return load_key(path)
 
 
 def run_train(context: StageContext) -> dict[str, Any]:

@@ -35,3 +35,17 @@ class Choices(Mapping[str, str]):
             raise UserError(f"unknown {self.kind} '{name}'", fix=nearest(name, self._table))
         module, _, attribute = self._table[name].partition(":")
         return getattr(importlib.import_module(module), attribute)
+
+
+def optional(module: str, extra: str) -> Any:
+    """Import an optional package, late.
+
+    Raises:
+        UserError: it is not installed; the fix is the install line.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name and error.name.split(".")[0] != module.split(".")[0]:
+            raise
+        raise UserError(f"needs the package '{module}'", fix=f"pip install 'danlu[{extra}]'") from None

@@ -1,99 +1,32 @@
-"""Recipe section `data`: sources, cleaning, split and length limits."""
+"""Recipe section `data`: from raw rows to the dataset artifact."""
 
 from __future__ import annotations
 
-from pathlib import PurePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Field, model_validator
 
+from danlu.recipe.augmentation import AugmentSection
+from danlu.recipe.cleaners import Cleaner, ExactDuplicatesCleaner, NormalizeCleaner
+from danlu.recipe.redaction import RedactSection
 from danlu.recipe.section import Section
-
-Format = Literal["auto", "messages", "alpaca", "sharegpt", "prompt_completion", "text"]
-
-SUFFIXES = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "json",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-}
-
-
-class FileSource(Section):
-    """What every file source has: a path and the shape of its rows."""
-
-    path: str = Field(description="a file; relative paths start at the recipe's folder")
-    format: Format = Field(default="auto", description="shape of the rows; 'auto' tells it from each row's keys")
-
-
-class JsonlSource(FileSource):
-    """One JSON object per line."""
-
-    type: Literal["jsonl"] = "jsonl"
-
-
-class JsonSource(FileSource):
-    """One JSON array of objects."""
-
-    type: Literal["json"] = "json"
-
-
-class CsvSource(FileSource):
-    """Comma- or tab-separated text with a header line (RFC 4180 quoting)."""
-
-    type: Literal["csv"] = "csv"
-    delimiter: str | None = Field(
-        default=None, min_length=1, max_length=1, description="default: tab for .tsv, comma otherwise"
-    )
-
-
-class ParquetSource(FileSource):
-    """An Apache Parquet file."""
-
-    type: Literal["parquet"] = "parquet"
-
-
-def source_type(value: Any) -> str | None:
-    """The source's type: as named, or by the file's ending."""
-    if isinstance(value, dict):
-        named = value.get("type")
-        return named if named else SUFFIXES.get(PurePath(str(value.get("path", ""))).suffix.lower())
-    return getattr(value, "type", None)
-
-
-Source = Annotated[
-    Annotated[JsonlSource, Tag("jsonl")]
-    | Annotated[JsonSource, Tag("json")]
-    | Annotated[CsvSource, Tag("csv")]
-    | Annotated[ParquetSource, Tag("parquet")],
-    Discriminator(source_type),
-]
-
-
-class NormalizeCleaner(Section):
-    """Unicode NFC, invisible characters, line ends and outer whitespace; never punctuation, code or mathematics."""
-
-    type: Literal["normalize"] = "normalize"
-
-
-class ExactDuplicatesCleaner(Section):
-    """Drops a row whose normalised conversation was seen before; the first one stays."""
-
-    type: Literal["exact_duplicates"] = "exact_duplicates"
-    ignore_case: bool = Field(default=False, description="treat rows that differ only in letter case as equal")
-
-
-Cleaner = Annotated[NormalizeCleaner | ExactDuplicatesCleaner, Field(discriminator="type")]
+from danlu.recipe.sources import Source
 
 
 class SplitSection(Section):
-    """Shares of rows held out, by a hash of each row's prompt, so that added rows never move old ones."""
+    """Rows held out, by a hash of what each asks, so that added rows never move old ones and copies stay together."""
 
     validation: float = Field(default=0.05, ge=0, lt=1, description="share used to watch training")
     test: float = Field(default=0.1, ge=0, lt=1, description="share the final evaluation uses")
+    near_duplicates: float | None = Field(
+        default=0.8, ge=0.5, le=1, description="rows this similar (Jaccard of 5-grams) share a split; null: off"
+    )
+    group_by: str | None = Field(
+        default=None, description="metadata key, such as user or conversation: rows with one value share a split"
+    )
+    stratify_by: str | None = Field(
+        default=None, description="'label', 'language' or a metadata key whose values each split has in equal shares"
+    )
 
     @model_validator(mode="after")
     def _leaves_training_rows(self) -> SplitSection:
@@ -102,14 +35,52 @@ class SplitSection(Section):
         return self
 
 
+class ContaminationSection(Section):
+    """Evaluation sets that training rows must not contain: 13-character (Chinese) and 8-word n-grams."""
+
+    evaluation_sets: tuple[Source, ...] = Field(default=(), description="besides the run's own test split")
+    on_found: Literal["drop", "report"] = "drop"
+
+
+class ReferenceSection(Section):
+    """A sample of production: how the training rows differ from it, and whether they are resampled to match."""
+
+    source: Source
+    match: Literal["none", "label", "language", "slice"] = "none"
+    slice: str | None = Field(default=None, description="metadata key that names user slices")
+    permutations: int = Field(default=200, ge=20, le=10_000, description="of each null distribution")
+
+
+class LocalRunner(Section):
+    """Processes of this machine."""
+
+    type: Literal["local"] = "local"
+    workers: int | None = Field(default=None, ge=1, description="default: one per core; small data runs in one")
+
+
+class RayRunner(Section):
+    """Ray Data, on this machine or a cluster that shares the workspace's disk (`pip install 'danlu[ray]'`)."""
+
+    type: Literal["ray"] = "ray"
+    address: str | None = Field(default=None, description="of a cluster; default: start one here")
+
+
+Runner = Annotated[LocalRunner | RayRunner, Field(discriminator="type")]
+
+
 class DataSection(Section):
     """From raw rows to the dataset artifact."""
 
     sources: tuple[Source, ...] = Field(min_length=1)
     on_bad_row: Literal["fail", "drop"] = Field(default="fail", description="'drop' books bad rows in the ledger")
     clean: tuple[Cleaner, ...] = Field(default=(NormalizeCleaner(), ExactDuplicatesCleaner()))
+    redact: RedactSection | None = None
     split: SplitSection = SplitSection()
+    augment: AugmentSection = AugmentSection()
+    contamination: ContaminationSection = ContaminationSection()
+    reference: ReferenceSection | None = None
     max_tokens: int = Field(default=2048, ge=8, description="longest training sequence, in tokens")
     on_too_long: Literal["fail", "drop", "truncate"] = Field(
         default="fail", description="what becomes of a row longer than max_tokens"
     )
+    runner: Runner = LocalRunner()

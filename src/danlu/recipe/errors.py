@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 from collections.abc import Iterable
-from types import ModuleType
 
 
 class DanluError(Exception):
@@ -46,13 +44,3 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     listed = ", ".join(known)
     return f"did you mean '{close[0]}'? Known: {listed}" if close else f"known: {listed}"
-
-
-def import_optional(module: str, *, install: str, purpose: str) -> ModuleType:
-    """Import a package that only some users need, or raise a UserError with the install line."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise UserError(
-            f"{purpose} needs the package '{module}', which is not installed ({error})", fix=f"pip install '{install}'"
-        ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import glob
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -149,21 +150,51 @@ def looks_like_path(text: str) -> bool:
 
 
 def _absolute_paths(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """A copy in which source paths and a base folder are absolute, so that a run does not depend on where it starts."""
+    """A copy in which file paths and a base folder are absolute, so that a run does not depend on where it starts."""
     resolved = copy.deepcopy(raw)
     data = resolved.get("data")
-    sources = data.get("sources") if isinstance(data, dict) else None
-    for source in sources if isinstance(sources, list) else []:
-        if isinstance(source, dict) and isinstance(source.get("path"), str):
-            source["path"] = _absolute(source["path"], folder)
+    for source in _sources(data):
+        path, hub = source.get("path"), source.get("type") == "huggingface"
+        if isinstance(path, str) and path and (not hub or looks_like_path(path)):
+            source["path"] = _absolute_glob(path, folder)
+    redact = data.get("redact") if isinstance(data, dict) else None
+    if isinstance(redact, dict) and isinstance(redact.get("key_file"), str):
+        redact["key_file"] = _absolute(redact["key_file"], folder)
     model = resolved.get("model")
     if isinstance(model, dict) and isinstance(model.get("base"), str) and looks_like_path(model["base"]):
         model["base"] = _absolute(model["base"], folder)
     return resolved
 
 
+def _sources(data: Any) -> list[dict[str, Any]]:
+    """Every source of a raw data section that is a mapping; what is none is validation's to refuse."""
+    if not isinstance(data, dict):
+        return []
+    found = _listed(data.get("sources"))
+    if isinstance(data.get("contamination"), dict):
+        found = found + _listed(data["contamination"].get("evaluation_sets"))
+    if isinstance(data.get("reference"), dict):
+        found = [*found, data["reference"].get("source")]
+    return [source for source in found if isinstance(source, dict)]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _absolute(path: str, folder: Path) -> str:
     return str((folder / os.path.expanduser(path)).resolve())
+
+
+def _absolute_glob(path: str, folder: Path) -> str:
+    """Absolute without following links, whose names have the endings that tell the type.
+
+    In a glob, brackets of the recipe's own folder are no wildcards.
+    """
+    path = os.path.expanduser(path)
+    if os.path.isabs(path) or not glob.has_magic(path) or (folder / path).exists():
+        return os.path.abspath(folder / path)
+    return os.path.abspath(os.path.join(glob.escape(str(folder)), path))
 
 
 def field_at(recipe: Recipe, dotted: str) -> Any:

@@ -88,6 +88,11 @@ class Workspace:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    @property
+    def keys(self) -> Path:
+        """Secrets of this workspace; never inside an artifact, never listed in a manifest."""
+        return self.root / "keys"
+
     def discard_work(self, folder: Path) -> None:
         """Remove a finished stage's working folder."""
         shutil.rmtree(folder, ignore_errors=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 
+import numpy as np
 import xxhash
 
 from danlu.data.cleaning import rewrite_texts
-from danlu.data.row import Dropped, Row
-from danlu.recipe.data import ExactDuplicatesCleaner
+from danlu.data.operators import Corpus, Features, Verdict
+from danlu.data.row import Row
+from danlu.data.similarity.connecting import ids_of
+from danlu.recipe.cleaners import ExactDuplicatesCleaner
 
 
 class ExactDuplicates:
@@ -17,16 +20,27 @@ class ExactDuplicates:
 
     def __init__(self, config: ExactDuplicatesCleaner) -> None:
         self.config = config
-        self._first: dict[bytes, str] = {}
 
-    def __call__(self, rows: Iterable[Row]) -> Iterator[Row | Dropped]:
-        """Drops a row that equals an earlier one, naming that one."""
-        for row in rows:
-            folded = rewrite_texts(row, "", self._fold)
-            key = xxhash.xxh3_128_digest(folded.content().encode("utf-8", "surrogatepass"))
-            first = self._first.setdefault(key, row.id)
-            yield row if first == row.id else Dropped(row, "exact_duplicates", f"same as {first}")
+    def features(self, rows: Sequence[Row]) -> Features:
+        """`key`: the 128-bit hash of each row's folded content, [rows, 2]."""
+        digests = b"".join(xxhash.xxh3_128_digest(rewrite_texts(row, "", self._fold).content()) for row in rows)
+        return {"key": np.frombuffer(digests, ">u8").astype(np.uint64).reshape(-1, 2)}
+
+    def decide(self, features: Features, corpus: Corpus) -> Verdict:
+        """Drops every row whose key an earlier one has, and names the first."""
+        if not len(corpus):
+            return Verdict(report={"rows": 0, "dropped": 0})
+        key = features["key"]
+        order = np.lexsort((key[:, 1], key[:, 0]))  # stable: the first of equals comes first
+        fresh = np.ones(len(order), np.bool_)
+        fresh[1:] = (key[order[1:]] != key[order[:-1]]).any(axis=1)
+        first = order[np.maximum.accumulate(np.where(fresh, np.arange(len(order)), 0))]
+        names = ids_of(corpus, first[~fresh].tolist())
+        dropped = {
+            int(row): f"same as {names[int(one)]}" for row, one in zip(order[~fresh], first[~fresh], strict=True)
+        }
+        return Verdict(dict(sorted(dropped.items())), {"rows": len(corpus), "dropped": len(dropped)})
 
     def _fold(self, text: str) -> str:
-        folded = " ".join(unicodedata.normalize("NFKC", text).split())
+        folded = " ".join((text if text.isascii() else unicodedata.normalize("NFKC", text)).split())
         return folded.casefold() if self.config.ignore_case else folded

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
-import orjson
-
+from danlu.data.files import FileReader, SourceFile, lines_of, text_chunks
+from danlu.data.json_records import object_record
+from danlu.data.reading import Chunk
 from danlu.data.row import Record
-from danlu.recipe.data import JsonlSource
 
 
-def read_jsonl(config: JsonlSource) -> Iterator[Record]:
-    """Records of a JSONL file; blank lines are no records."""
-    path = Path(config.path)
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if number == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf")
-            if line.strip():
-                yield _record(path.name, number, line)
+class JsonlReader(FileReader):
+    """Records of JSON Lines files; blank lines are no records."""
 
+    kind = "jsonl"
 
-def _record(name: str, number: int, line: bytes) -> Record:
-    try:
-        value = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        return Record(name, number, None, f"broken JSON: {error}")
-    if not isinstance(value, dict):
-        return Record(name, number, None, f"a row must be a JSON object, not {type(value).__name__}")
-    return Record(name, number, value)
+    def chunks_of(self, file: SourceFile, size: int) -> Iterator[Chunk]:
+        """Lines of one file, undecoded."""
+        with file.open() as opened:
+            yield from text_chunks(file, lines_of(opened), size, self.config.encoding)
+
+    def decode(self, chunk: Chunk) -> list[Record]:
+        """Each line's object, or why it has none."""
+        return [object_record(chunk.file, number, line, chunk.shared) for number, line in chunk.items]

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from functools import cache
-from pathlib import Path
 from typing import Any
-
-import jinja2
-from markupsafe import Markup
 
 from danlu.evaluation.intervals import Comparison, Score
 from danlu.evaluation.metrics import style_of
 from danlu.pipeline.report import charts, numbers, words
 from danlu.pipeline.report.data import ReportData
 from danlu.pipeline.report.differences import shared_with, shorten
+from danlu.pipeline.report.templates import environment, moment
 from danlu.recipe.language import chosen_language, tr
 
-TEMPLATES = Path(__file__).parent / "template"
 OPEN_SAMPLES = 4
 MOST_SAMPLES = 20
 LANGUAGE_TAGS = {"zh": "zh-CN", "ja": "ja", "ko": "ko", "en": "en"}
@@ -27,11 +21,11 @@ LANGUAGE_TAGS = {"zh": "zh-CN", "ja": "ja", "ko": "ko", "en": "en"}
 
 def render_report(data: ReportData) -> str:
     """The report as one HTML text in the user's language; what the data lacks is left out or said to be missing."""
-    template = _environment().get_template("report.html.j2")
+    template = environment().get_template("report.html.j2")
     return template.render(
         data=data,
         page_language="zh-CN" if chosen_language() == "zh" else "en",
-        created=_moment(data.created),
+        created=moment(data.created),
         headline=words.headline(data),
         also=words.also(data.comparisons) if data.comparisons else "",
         metrics=[_metric(entry, data.confidence) for entry in _entries(data)],
@@ -44,32 +38,6 @@ def render_report(data: ReportData) -> str:
         export=_export(data.export) if data.export is not None else None,
         stages=[_stage(stage, data.stages) for stage in data.stages],
     )
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.update(
-        tr=tr,
-        style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),  # ours, not data: may go in unescaped
-        script=Markup((TEMPLATES / "report.js").read_text(encoding="utf-8")),
-    )
-    return environment
-
-
-def _moment(created: str) -> str:
-    try:
-        moment = datetime.fromisoformat(created)
-    except ValueError:
-        return created
-    zone = " UTC" if moment.utcoffset() is not None and not moment.utcoffset() else ""
-    return moment.strftime("%Y-%m-%d %H:%M") + zone
 
 
 def _entries(data: ReportData) -> list[Comparison | Score]:

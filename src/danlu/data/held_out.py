@@ -1,0 +1,145 @@
+"""After cleaning: the split, evaluation rows kept out of training, and training rows matched to production."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+from danlu.data.contamination import ContaminationIndex
+from danlu.data.drift import compare, match
+from danlu.data.flow import SHARD_ROWS, Flow
+from danlu.data.formats import RowProblem, to_row
+from danlu.data.operators import MemoryCorpus
+from danlu.data.row import Row
+from danlu.data.shards import ShardCorpus
+from danlu.data.sources import SOURCES
+from danlu.data.splitting import SPLITS, assign_splits, split_features
+from danlu.recipe.data import DataSection, ReferenceSection
+from danlu.recipe.errors import UserError
+from danlu.recipe.sources import Source
+
+TRAIN = SPLITS.index("train")
+SPLIT, CONTAMINATION, REFERENCE = "split", "contamination", "reference"
+
+
+@dataclass
+class Held:
+    """Which split each row belongs to.
+
+    Attributes:
+        splits: for each shard and row of the last pass an index into SPLITS, or -1 for a row that is dead.
+        report: what the steps of this file found.
+        index: n-grams of the evaluation rows.
+    """
+
+    splits: list[np.ndarray]
+    report: dict[str, Any] = field(default_factory=dict)
+    index: ContaminationIndex | None = None
+
+    def corpus(self, flow: Flow, *, split: int) -> ShardCorpus:
+        """The living rows of one split."""
+        masks = [living & (splits == split) for living, splits in zip(flow.living, self.splits, strict=True)]
+        return ShardCorpus(flow.passes[-1], masks)
+
+
+def hold_out(flow: Flow, config: DataSection, seed: int) -> Held:
+    """Split the living rows, then drop training rows that repeat evaluation rows, then match the reference."""
+    held = _split(flow, config)
+    _keep_evaluation_out(flow, held, config)
+    if config.reference is not None:
+        _match_reference(flow, held, config.reference, seed)
+    return held
+
+
+def _split(flow: Flow, config: DataSection) -> Held:
+    flow.compute(partial(split_features, config=config.split), SPLIT)
+    corpus = flow.corpus()
+    assignment = assign_splits(corpus.features(SPLIT), corpus, config.split)
+    splits, start = [], 0
+    for living in flow.living:
+        mine = np.full(len(living), -1, dtype=np.int8)
+        count = int(living.sum())
+        mine[living] = assignment.splits[start : start + count]
+        splits.append(mine)
+        start += count
+    flow.drop(assignment.dropped, SPLIT)
+    return Held(splits, {SPLIT: assignment.report})
+
+
+def _drop_training(flow: Flow, held: Held, reasons: Mapping[int, str], step: str) -> None:
+    """Drop rows by their positions among the training rows."""
+    if not reasons:
+        return
+    alive = np.concatenate(flow.living)
+    training = (np.concatenate(held.splits) == TRAIN) & alive
+    positions = np.flatnonzero(training[alive])
+    flow.drop({int(positions[position]): reason for position, reason in reasons.items()}, step)
+
+
+def read_rows(source: Source) -> Iterator[Row]:
+    """The rows of a source outside of the flow: evaluation sets and references, of which every row must be usable.
+
+    Raises:
+        UserError: a row that cannot be used.
+    """
+    reader = SOURCES.load(source.type)(source)
+    for chunk in reader.chunks(SHARD_ROWS):
+        for record in reader.decode(chunk):
+            try:
+                yield to_row(record, f"{record.file}:{record.line}", source)
+            except RowProblem as problem:
+                raise UserError(str(problem), where=f"{record.file}:{record.line}", fix="mend the row") from None
+
+
+def _evaluation_sets(config: DataSection) -> Iterator[tuple[str, Iterator[Row]]]:
+    """External evaluation sets by their file names, numbered where two have the same."""
+    sources = config.contamination.evaluation_sets
+    names = [PurePath(source.path).name for source in sources]
+    for number, (name, source) in enumerate(zip(names, sources, strict=True)):
+        yield (f"{name} #{number}" if names.count(name) > 1 else name), read_rows(source)
+
+
+def _keep_evaluation_out(flow: Flow, held: Held, config: DataSection) -> None:
+    sets: dict[str, Iterable[Row]] = dict(_evaluation_sets(config))
+    tests = held.corpus(flow, split=SPLITS.index("test"))
+    sets["test split"] = (row for batch in tests.batches() for row in batch)
+    held.index = ContaminationIndex(sets)
+    training = held.corpus(flow, split=TRAIN)
+    founds = []
+    counts: list[int] = []
+    for batch in training.batches():
+        flow.tell(CONTAMINATION, sum(counts), len(training))
+        founds.append(held.index.found(batch))
+        counts.append(len(batch))
+    founds = held.index.credible(founds)
+    reasons: dict[int, str] = {}
+    for found, count, start in zip(founds, counts, np.cumsum([0, *counts]).tolist(), strict=False):
+        hits = held.index.best(found, count)
+        reasons |= {start + offset: hit.reason() for offset, hit in enumerate(hits) if hit is not None}
+    drop = config.contamination.on_found == "drop"
+    if drop:
+        _drop_training(flow, held, reasons, CONTAMINATION)
+    sets_found = held.index.dirty(founds).as_dict(dropped=drop)
+    held.report[CONTAMINATION] = {"sets": sets_found, "training_rows": len(reasons), "dropped": drop}
+
+
+def _match_reference(flow: Flow, held: Held, config: ReferenceSection, seed: int) -> None:
+    reference = MemoryCorpus(list(read_rows(config.source)))
+    training = held.corpus(flow, split=TRAIN)
+
+    def progress(done: int, total: int) -> None:
+        flow.tell(REFERENCE, done, total)
+
+    found: dict[str, Any] = {"before": compare(training, reference, config, seed, progress).as_dict()}
+    if config.match != "none":
+        matching = match(training, reference, config, seed)
+        found["matching"] = matching.as_dict()
+        _drop_training(flow, held, matching, REFERENCE)
+        training = held.corpus(flow, split=TRAIN)
+        found["after"] = compare(training, reference, config, seed, progress).as_dict()
+    held.report[REFERENCE] = found

@@ -1,0 +1,200 @@
+"""The passes over shards: pure functions of one shard, run wherever the runner puts them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, cast
+
+import numpy as np
+
+from danlu.data.cleaners import CLEANERS
+from danlu.data.formats import RowProblem, to_row
+from danlu.data.operators import DatasetCleaner, Features, RowCleaner
+from danlu.data.personal.redactor import Redactor
+from danlu.data.quarantine import quarantined_text, raw_of
+from danlu.data.reading import Chunk
+from danlu.data.row import Dropped, Row
+from danlu.data.shards import Books, ShardFolder
+from danlu.data.sources import SOURCES
+from danlu.recipe.cleaners import Cleaner
+from danlu.recipe.redaction import RedactSection
+from danlu.recipe.sources import Source
+
+READ, REDACT = "read", "redact"
+EXAMPLES = 2
+SHOWN_CHARACTERS = 400
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Runner(Protocol):
+    """Where passes run."""
+
+    def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """`task(item)` for each item, in order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The row-by-row steps of one pass.
+
+    Attributes:
+        cleaners: in order.
+        redact: personal data policy, applied after the cleaners; nothing is on disk before it.
+        key: of the pseudonyms.
+        following: the dataset cleaner whose features the pass makes, or None.
+        name: of those features.
+    """
+
+    cleaners: tuple[Cleaner, ...] = ()
+    redact: RedactSection | None = None
+    key: bytes = b""
+    following: Cleaner | None = None
+    name: str = ""
+
+    def apply(self, rows: Sequence[Row], books: Books) -> list[Row]:
+        """The rows that survive; `books.positions` must name where each row stands and is brought up to date."""
+        scrub = scrubber(self.key)
+        for config in self.cleaners:
+            cleaner = cast(RowCleaner, CLEANERS.load(config.type)(config))
+            rows = _booked(rows, list(cleaner(rows)), config.type, books, scrub)
+        if self.redact is not None:
+            redacted = Redactor(self.redact, self.key).redact(rows)
+            books.findings += [asdict(finding) for finding in redacted.findings]
+            rows = _booked(rows, redacted.items, REDACT, books, scrub)
+        return list(rows)
+
+    def write(self, shards: ShardFolder, index: int, rows: Sequence[Row], books: Books) -> None:
+        """Apply the steps and write the shard, with the features that the following dataset cleaner needs."""
+        rows = self.apply(rows, books)
+        if self.following is not None:
+            judge = cast(DatasetCleaner, CLEANERS.load(self.following.type)(self.following))
+            shards.write_features(index, self.name, judge.features(rows))
+        shards.write(index, rows, books)
+
+
+@cache
+def scrubber(key: bytes) -> Callable[[str], str]:
+    """Tags for personal data, for texts that leave the data set (reports, reasons), whatever the recipe's policy."""
+    return Redactor(RedactSection(policy="tag"), key).scrub
+
+
+def _booked(
+    before: Sequence[Row], after: Sequence[Row | Dropped], step: str, books: Books, scrub: Callable[[str], str]
+) -> list[Row]:
+    """Book what one step did; the survivors, with `books.positions` cut down to theirs."""
+    survivors: list[Row] = []
+    positions: list[int] = []
+    for position, old, new in zip(books.positions, before, after, strict=True):
+        if isinstance(new, Dropped):
+            books.dropped.append(dropped_entry(new, position, scrub))
+            _remember(books, step, {"row_id": old.id, "reason": scrub(new.reason), "before": _shown(old, scrub)})
+        else:
+            survivors.append(new)
+            positions.append(position)
+            if new is not old and step != REDACT:
+                _remember(books, step, _difference(old, new, scrub))
+    books.positions = positions
+    return survivors
+
+
+def dropped_entry(item: Dropped, position: int, scrub: Callable[[str], str]) -> dict[str, Any]:
+    """A dropped row for the books: where it stood, and why it went; never what it said."""
+    row = item.row
+    reason = scrub(item.reason)
+    return {"position": position, "row_id": row.id, "file": row.file, "line": row.line, "step": item.step,
+            "reason": reason}  # fmt: skip
+
+
+def _remember(books: Books, step: str, example: dict[str, Any]) -> None:
+    kept = books.examples.setdefault(step, [])
+    if len(kept) < EXAMPLES:
+        kept.append(example)
+
+
+def _difference(old: Row, new: Row, scrub: Callable[[str], str]) -> dict[str, Any]:
+    return {"row_id": old.id, "before": _shown(old, scrub), "after": _shown(new, scrub)}
+
+
+def _shown(row: Row, scrub: Callable[[str], str]) -> str:
+    """The row as a person may see it in a report: personal data tagged, long texts cut and said to be."""
+    text = row.text or "\n".join(f"{m['role']}: {m['content']}" for m in row.messages)
+    text = scrub(text)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]} … ({len(text):,} characters)"
+
+
+@dataclass(frozen=True)
+class ReadPass:
+    """Records of a source -> rows -> the first row-by-row steps -> a shard."""
+
+    source: Source
+    prefix: str
+    steps: Steps
+    folder: Path
+
+    def __call__(self, numbered: tuple[int, Chunk]) -> int:
+        """Make the shard of a chunk, if it is not there yet; returns the number of records."""
+        index, chunk = numbered
+        shards = ShardFolder(self.folder)
+        if not shards.is_done(index):
+            books = Books()
+            self.steps.write(shards, index, self._rows(chunk, books), books)
+        return len(chunk.items)
+
+    def _rows(self, chunk: Chunk, books: Books) -> list[Row]:
+        records = SOURCES.load(self.source.type)(self.source).decode(chunk)
+        scrub = scrubber(self.steps.key)
+        rows: list[Row] = []
+        books.read = len(records)
+        for position, record in enumerate(records):
+            row_id = f"{record.file}{self.prefix}:{record.line}"
+            try:
+                rows.append(to_row(record, row_id, self.source))
+                books.positions.append(position)
+            except RowProblem as problem:
+                bad = Dropped(Row(row_id, record.file, record.line), READ, str(problem))
+                books.dropped.append(
+                    dropped_entry(bad, position, scrub) | {"raw": quarantined_text(raw_of(record), scrub)}
+                )
+        return rows
+
+
+@dataclass(frozen=True)
+class CleanPass:
+    """A later pass: the living rows of a shard -> row-by-row steps -> a shard of another folder."""
+
+    steps: Steps
+    source: Path
+    target: Path
+
+    def __call__(self, item: tuple[int, np.ndarray]) -> int:
+        """Make the shard with this index from the rows that still live."""
+        index, living = item
+        before, after = ShardFolder(self.source), ShardFolder(self.target)
+        if not after.is_done(index):
+            old = before.books(index)
+            rows = [row for row, lives in zip(before.rows(index), living, strict=True) if lives]
+            books = Books(positions=[p for p, lives in zip(old.positions, living, strict=True) if lives])
+            self.steps.write(after, index, rows, books)
+        return int(living.sum())
+
+
+@dataclass(frozen=True)
+class FeaturePass:
+    """Features for another comparison of rows that stay as they are."""
+
+    make: Callable[[Sequence[Row]], Features]
+    name: str
+    folder: Path
+
+    def __call__(self, index: int) -> int:
+        """Make the features of all rows of one shard, if they are not there yet."""
+        shards = ShardFolder(self.folder)
+        if not shards.has_features(index, self.name):
+            shards.write_features(index, self.name, self.make(shards.rows(index)))
+        return len(shards.books(index).positions)

@@ -1,0 +1,48 @@
+"""What the rules for Chinese names know: surnames, given-name characters, titles, and words that are no names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from danlu.data.personal.tables import table
+
+
+@dataclass(frozen=True)
+class NameTables:
+    """Surnames by frequency, characters of given names, and the words that stand around names or look like them."""
+
+    rank: dict[str, int]
+    doubles: frozenset[str]
+    rare: frozenset[str]
+    strong: frozenset[str]
+    weak: frozenset[str]
+    not_names: frozenset[str]
+    famous: frozenset[str]
+    titles: frozenset[str]
+    heads: frozenset[str]
+    head_ends: frozenset[str]
+    title_heads: frozenset[str]
+    follow: frozenset[str]
+
+
+@cache
+def name_tables() -> NameTables:
+    """The tables, read once."""
+    t = table("chinese_names")
+    return NameTables(
+        rank={name: place for place, name in enumerate(t["surnames_common"])},
+        doubles=frozenset(t["surnames_double"]),
+        rare=frozenset(t["surnames_rare"]),
+        strong=frozenset(t["given_strong"]),
+        weak=frozenset(t["given_weak"]),
+        not_names=frozenset(t["not_names"]),
+        famous=frozenset(t["famous"]),
+        titles=frozenset(t["titles"]),
+        heads=frozenset(t["heads"]),
+        head_ends=frozenset(word[-1] for word in t["heads"]) | {":", " "},
+        title_heads=frozenset(word[0] for word in t["titles"]),
+        follow=frozenset(
+            (*t["given_strong"], *t["given_weak"], *(w[0] for w in t["titles"]), *(w[1] for w in t["surnames_double"]))
+        ),
+    )

@@ -1,0 +1,117 @@
+"""`danlu data pii`: where a JSON Lines file holds personal data, row by row, without changing anything."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+from danlu.data.personal.engine import find
+from danlu.recipe.errors import UserError
+
+
+def scan_file(
+    path: Path, field: str, out: Path, *, names: str = "rules", progress: Callable[[int], None] | None = None
+) -> Counter[str]:
+    """Write one line `{"line", "spans": [{"start", "end", "type", "confidence"}]}` for each row, in order.
+
+    Blank lines are no rows. Values are never written, neither to `out` nor to an error. `out` appears when it is whole.
+
+    Args:
+        path: `.jsonl`, or gzip with a name that ends in `.gz`; UTF-8.
+        field: which text: a key, or a path such as `messages.0.content`; null or missing in a row is an empty text.
+        names: as in `find`.
+        progress: called with the number of rows done, now and then and at the end.
+
+    Returns:
+        How many spans of each kind.
+
+    Raises:
+        UserError: no such file, a line that is no JSON object, a field that is no text or that no row has.
+    """
+    kinds: Counter[str] = Counter()
+    done, seen = 0, False
+    aside = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        with _opened(path) as source, _created(aside, out) as target:
+            for number, row in _rows(source, path):
+                text = _text(row, field, f"{path.name}:{number}")
+                seen = seen or text is not None
+                spans = find(text, names=names) if text else []
+                kinds.update(span.kind for span in spans)
+                listed = [{"start": s.start, "end": s.end, "type": s.kind, "confidence": s.confidence} for s in spans]
+                target.write(orjson.dumps({"line": number, "spans": listed}, option=orjson.OPT_APPEND_NEWLINE))
+                done += 1
+                if progress and done % 1000 == 0:
+                    progress(done)
+        if done and not seen:
+            raise UserError(f"no row has the field '{field}'", where=str(path), fix="name one with --field")
+        aside.replace(out)
+    finally:
+        aside.unlink(missing_ok=True)
+    if progress:
+        progress(done)
+    return kinds
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        if path.suffix == ".gz":
+            return gzip.open(path, "rb")  # type: ignore[return-value]
+        return path.open("rb")
+    except OSError as error:
+        raise UserError(
+            f"cannot be read: {error.strerror}", where=str(path), fix="a .jsonl or .jsonl.gz file"
+        ) from None
+
+
+def _created(aside: Path, out: Path) -> BinaryIO:
+    try:
+        return aside.open("wb")
+    except OSError as error:
+        raise UserError(f"cannot be written: {error.strerror}", where=str(out), fix="another --out") from None
+
+
+def _rows(source: BinaryIO, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        for number, line in enumerate(source, 1):
+            line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+            if not line.strip():
+                continue
+            where = f"{path.name}:{number}"
+            try:
+                row = orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                reason = str(error).partition(":")[0]  # the position; the parser's own words never hold the line
+                raise UserError(f"is not JSON: {reason}", where=where, fix="one JSON object a line, UTF-8") from None
+            if not isinstance(row, dict):
+                raise UserError("is not a JSON object", where=where, fix="one JSON object a line")
+            yield number, row
+    except (EOFError, gzip.BadGzipFile) as error:
+        raise UserError(f"is not whole gzip: {error}", where=str(path), fix="write the file again") from None
+
+
+def _text(row: dict[str, Any], field: str, where: str) -> str | None:
+    value: Any = row
+    for part in [field] if field in row else field.split("."):
+        if isinstance(value, dict):
+            value = value.get(part)
+        elif isinstance(value, list) and part.isdigit():
+            value = value[int(part)] if int(part) < len(value) else None
+        else:
+            value = None if value is None else _Wrong()
+        if value is None:
+            return None
+    if not isinstance(value, str):
+        kind = "not reachable" if isinstance(value, _Wrong) else f"a {type(value).__name__}, not text"
+        raise UserError(f"the field '{field}' is {kind}", where=where, fix="name a text field with --field")
+    return value
+
+
+class _Wrong:
+    """Stands for a path that leads through something that holds nothing."""

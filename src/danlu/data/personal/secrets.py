@@ -1,0 +1,153 @@
+"""Secrets: keys and tokens of known form, private-key blocks, passwords in URLs, and what stands after such a "
+"label."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from danlu.data.personal.spans import Span
+
+_L = r"(?<![0-9A-Za-z_\-])"
+_R = r"(?![0-9A-Za-z_\-])"
+
+# Forms that the issuers document; each is safe without a label.
+_KNOWN = re.compile(
+    _L
+    + r"(?:(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA)[A-Z0-9]{16}|gh[pousr]_[A-Za-z0-9]{30,255}|github_pat_[A-Za-z0-9_]{22,255}|"
+    r"sk-(?:[A-Za-z0-9]+-)*[A-Za-z0-9_\-]{16,200}|(?:sk|rk|pk)_(?:live|test)_[0-9A-Za-z]{10,247}|"
+    r"whsec_[A-Za-z0-9+/=]{16,}|"
+    r"xox[abeoprs]-(?:[A-Za-z0-9]+-)*[A-Za-z0-9]{8,}|xapp-\d-[A-Z0-9]+-\d+-[a-f0-9]+|AIza[0-9A-Za-z_\-]{30,45}|"
+    r"GOCSPX-[A-Za-z0-9_\-]{20,}|"
+    r"ya29\.[0-9A-Za-z_\-]{20,}|eyJ[A-Za-z0-9_\-]{6,}\.[A-Za-z0-9_\-]{6,}\.[A-Za-z0-9_\-]{6,}|"
+    r"glpat-[A-Za-z0-9_\-]{20,}|"
+    r"npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_\-]{40,}|hf_[A-Za-z0-9]{30,}|SG\.[A-Za-z0-9_\-]{16,}\.[A-Za-z0-9_\-]{16,}|"
+    r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}|do[opr]_v1_[a-f0-9]{64}|dckr_pat_[A-Za-z0-9_\-]{20,}|"
+    r"LTAI[A-Za-z0-9]{12,24}|AKID[A-Za-z0-9]{13,40}|"
+    r"\d{8,10}:AA[A-Za-z0-9_\-]{33}|key-[0-9a-f]{32}|SK[0-9a-f]{32}|AC[0-9a-f]{32}|lin_api_[A-Za-z0-9]{40}|"
+    r"sq0(?:atp|csp)-[A-Za-z0-9_\-]{22,}|"
+    r"EAACEdEose0cBA[0-9A-Za-z]+|sntrys_[A-Za-z0-9+/=_\-]{30,}|nvapi-[A-Za-z0-9_\-]{40,}|gsk_[A-Za-z0-9]{40,}|"
+    r"r8_[A-Za-z0-9]{30,}|"
+    r"tfp_[A-Za-z0-9]{30,}|AGE-SECRET-KEY-1[A-Z0-9]{50,})" + _R
+)
+_HOOK = re.compile(
+    r"https://hooks\.slack\.com/services/[A-Za-z0-9/]{20,}|https://(?:discord|discordapp)"
+    r"\.com/api/webhooks/\d+/[\w\-]+"
+)
+_BLOCK = re.compile(
+    r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
+    r"(?:.*?-----END (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----|(?:\\n|[A-Za-z0-9+/=\s:,\-])*)",
+    re.DOTALL,
+)
+_URL = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.\-]{1,20}://[^\s:/@\u4e00-\u9fff]{0,64}:([^\s/\u4e00-\u9fff]{1,128})@(?=[A-Za-z0-9\[])"
+)
+_BEARER = re.compile(r"\b(?:[Bb]earer|BEARER|[Bb]asic|[Tt]oken)\s+([A-Za-z0-9._~+/\-]{16,}=*)")
+_LABEL = re.compile(
+    r"(?<![A-Za-z])((?:[A-Za-z0-9]+[_\-.])*(?:api[_\- ]?key|apikey|access[_\- ]?key(?:[_\- ]?(?:id|secret))?|"
+    r"secret[_\- ]?(?:access[_\- ]?)?key|app[_\- ]?secret|"
+    r"app[_\- ]?key|client[_\- ]?secret|auth[_\- ]?token|access[_\- ]?token|refresh[_\- ]?token|"
+    r"session[_\- ]?token|api[_\- ]?token|"
+    r"private[_\- ]?key|encryption[_\- ]?key|signing[_\- ]?key|secret|token|passwd|password|passphrase|"
+    r"pass[_\- ]?code|passcode|pwd|credentials?))"
+    r"[\"']?\s{0,3}(?::=|=>|=|:|：)\s{0,3}([\"']?)([^\s\"'，。；、）】》\u4e00-\u9fff]{4,256})",
+    re.IGNORECASE,
+)
+_SPOKEN = re.compile(
+    r"\b(?:password|passphrase|passcode|api key|token|secret(?: key)?|pin)(?: for [\w ]{1,20})? (?:is|was|to|=)"
+    r" [\"'`]?([^\s\"'`，。]{4,128})",
+    re.IGNORECASE,
+)
+_CHINESE = re.compile(
+    r"(?:密码|口令|密钥|秘钥|令牌|密匙|授权码|访问凭证|提取码)(?:已?(?:改|设|重置|更新|修改)?(?:成|为|置为)|是|为|"
+    r"设置?为)?\s?(?:[:：=]|(?<=[是为成]))\s?[\"'“‘「`]?"
+    r"([\x21\x23-\x26\x28-\x5f\x61-\x7e]{4,128})"
+)
+_PLACEHOLDER = re.compile(
+    r"[x*.•#\-_]{3,}.*|.*\*{3,}.*|<.*|\$\{?.*|\{.*|%.*%|.{0,12}(?:your|placeholder|example|change.?me|redacted|"
+    r"hidden|"
+    r"insert|replace).{0,12}|"
+    r"none|null|nil|true|false|undefined|required|optional|string|str|secret|password|token|empty|unknown|os\.\S*|"
+    r"process\.env\S*|"
+    r"getenv\S*|config\S*|settings\S*|self\.\S*|env\S*|input\S*|request\S*|args\S*|.*\(.*",
+    re.IGNORECASE,
+)
+_LONG = re.compile(r"[A-Za-z0-9_\-.:]{16}")
+_WORDS = ("key", "secret", "token", "passw", "pwd", "phrase", "passcode", "pass_", "pass-", "credential", "pin ")
+_STRONG_LABEL = re.compile(r"key|secret|token|credential", re.IGNORECASE)
+
+
+def _bits(value: str) -> float:
+    """Shannon entropy in bits a character."""
+    return -sum(n / len(value) * math.log2(n / len(value)) for n in Counter(value).values())
+
+
+def _trimmed(value: str) -> str:
+    """A value without the punctuation of the sentence around it; a closing mark that belongs to it stays."""
+    value = value.rstrip(",;.:")
+    while (
+        value
+        and value[-1] in ")]}>"
+        and value.count(value[-1]) > value.count({")": "(", "]": "[", "}": "{", ">": "<"}[value[-1]])
+    ):
+        value = value[:-1].rstrip(",;.:")
+    return value
+
+
+def secrets(text: str) -> Iterator[Span]:
+    """Spans of all secrets; the text is as it was written, as folding would glue full-width punctuation to a "
+    "value."""
+    for match in _KNOWN.finditer(text) if _LONG.search(text) else ():
+        value = match.group()
+        if not value.startswith("sk-") or (_bits(value) > 3.2 and any(c.isdigit() for c in value)):
+            yield Span(match.start(), match.end(), "SECRET", 0.99)
+    if "://" in text:
+        yield from _in_urls(text)
+    for match in _BLOCK.finditer(text) if "PRIVATE KEY" in text else ():
+        yield Span(match.start(), match.start() + len(match.group().rstrip()), "SECRET", 0.99)
+    lower = text.lower()
+    if any(word in lower for word in _WORDS):
+        yield from _labelled(text)
+    if any(character in text for character in "码令钥凭匙"):
+        yield from _spoken(text, _CHINESE, 0.9)
+    if any(word in lower for word in ("bearer ", "basic ", "token ")):
+        yield from _authorizations(text)
+
+
+def _authorizations(text: str) -> Iterator[Span]:
+    for match in _BEARER.finditer(text):
+        value = _trimmed(match.group(1))
+        if any(c.isdigit() for c in value) and _bits(value) > 3:
+            yield Span(match.start(1), match.start(1) + len(value), "SECRET", 0.9)
+
+
+def _in_urls(text: str) -> Iterator[Span]:
+    for match in _HOOK.finditer(text):
+        yield Span(match.start(), match.end(), "SECRET", 0.99)
+    for match in _URL.finditer(text):
+        if not _PLACEHOLDER.fullmatch(match.group(1)):
+            yield Span(match.start(1), match.end(1), "SECRET", 0.95)
+
+
+def _labelled(text: str) -> Iterator[Span]:
+    for match in _LABEL.finditer(text):
+        value = _trimmed(match.group(3)) if not match.group(2) else match.group(3)
+        if len(value) < 4 or _PLACEHOLDER.fullmatch(value):
+            continue
+        mixed = any(c.isdigit() for c in value) or not value.isalnum()
+        long_enough = len(value) >= 8 if _STRONG_LABEL.search(match.group(1)) else len(value) >= 4
+        if match.group(2) or (mixed and long_enough):
+            if not mixed and _STRONG_LABEL.search(match.group(1)) and len(value) < 12:
+                continue
+            yield Span(match.start(3), match.start(3) + len(value), "SECRET", 0.9)
+    yield from _spoken(text, _SPOKEN, 0.75)
+
+
+def _spoken(text: str, pattern: re.Pattern[str], confidence: float) -> Iterator[Span]:
+    for match in pattern.finditer(text):
+        value = _trimmed(match.group(1))
+        odd = any(c.isdigit() or c in "!@#$%^&*" for c in value)
+        if len(value) >= 4 and odd and not _PLACEHOLDER.fullmatch(value):
+            yield Span(match.start(1), match.start(1) + len(value), "SECRET", confidence)

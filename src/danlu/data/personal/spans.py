@@ -1,0 +1,65 @@
+"""What the engine finds: spans of text with a kind and a confidence, and how overlapping ones are settled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from danlu.recipe.redaction import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One piece of personal data in a text.
+
+    Attributes:
+        start, end: offsets in characters, end exclusive.
+        kind: what it is.
+        confidence: between 0 and 1; what has a check digit or a label in front of it is near 1.
+    """
+
+    start: int
+    end: int
+    kind: Kind
+    confidence: float
+
+
+# Where two overlap, the kind that is harder to match by chance wins.
+_RANK: dict[str, int] = {
+    kind: rank
+    for rank, kind in enumerate(
+        (
+            "SECRET",
+            "EMAIL",
+            "IBAN",
+            "CN_ID",
+            "CN_USCC",
+            "BANK_CARD",
+            "CREDIT_CARD",
+            "IP",
+            "CN_PLATE",
+            "CN_PASSPORT",
+            "CN_MOBILE",
+            "SSN",
+            "CN_LANDLINE",
+            "PHONE",
+            "CN_ADDRESS",
+            "CN_NAME",
+            "EN_NAME",
+        )
+    )
+}
+
+
+def settle(spans: Iterable[Span]) -> list[Span]:
+    """The spans without overlaps, sorted by place: of two that overlap the likelier kind stays, then the longer."""
+    spans = list(spans)
+    if len(spans) < 2:
+        return spans
+    spans.sort(key=lambda s: (_RANK[s.kind], s.start - s.end, s.start))
+    kept: list[Span] = []
+    for span in spans:
+        if all(span.end <= other.start or other.end <= span.start for other in kept):
+            kept.append(span)
+    kept.sort(key=lambda s: s.start)
+    return kept

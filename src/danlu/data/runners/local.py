@@ -1,0 +1,50 @@
+"""Processes of this machine; small data stays in the process that asks."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from typing import TypeVar
+
+from danlu.recipe.data import LocalRunner
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Below this many shards, starting processes (each imports the libraries anew) costs more than it gives
+SMALL = 8
+
+
+class LocalProcesses:
+    """The runner of `{type: local}`: a pool of processes, results in order, a bounded number of items on the way."""
+
+    def __init__(self, config: LocalRunner) -> None:
+        self.workers = config.workers or os.cpu_count() or 1
+
+    def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """`task(item)` for each item, in order. `task` and items must be picklable; an error of a task is raised."""
+        stream = iter(items)
+        head = list(itertools.islice(stream, SMALL))
+        if self.workers == 1 or len(head) < SMALL:
+            yield from map(task, itertools.chain(head, stream))
+            return
+        # Not fork: the tokenizer's and torch's threads do not survive it
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(self.workers, mp_context=context, initializer=_one_thread) as pool:
+            waiting: deque[Future[Result]] = deque()
+            for item in itertools.chain(head, stream):
+                waiting.append(pool.submit(task, item))
+                if len(waiting) >= 3 * self.workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+
+def _one_thread() -> None:
+    """The pool has a process per core already."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"

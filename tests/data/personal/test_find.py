@@ -1,0 +1,177 @@
+"""Every kind found and not found: forms, edges, decoys; offsets are exact."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from danlu.data.personal import Span, find
+from danlu.recipe.errors import UserError
+from tests.data.personal.generate import documents
+
+FOUND = [
+    # text with the value in «», kind
+    ("联系方式«13800138000»即可", "CN_MOBILE"),
+    ("手机«138-0013-8000»。", "CN_MOBILE"),
+    ("手机«138 0013 8000»。", "CN_MOBILE"),
+    ("手机«１３８００１３８０００»吗", "CN_MOBILE"),
+    ("拨打«+86 138 0013 8000»咨询", "CN_MOBILE"),
+    ("（«+86-13912345678»）", "CN_MOBILE"),
+    ("tel«13912345678»", "CN_MOBILE"),
+    ("联系方式：«13912345678»／010-62770334", "CN_MOBILE"),
+    ("座机«010-62770334»转告", "CN_LANDLINE"),
+    ("电话«(0755)26778888»。", "CN_LANDLINE"),
+    ("电话«０７５５－２６７７８８８８»。", "CN_LANDLINE"),
+    ("总机«021-62770334转801»找我", "CN_LANDLINE"),
+    ("call «+86-10-62770334» today", "CN_LANDLINE"),
+    ("身份证«11010519491231002X»已核验", "CN_ID"),
+    ("身份证«11010519491231002x»已核验", "CN_ID"),
+    ("身份证«110105 19491231 002X»已核验", "CN_ID"),
+    ("证件«１１０１０５１９４９１２３１００２Ｘ»号", "CN_ID"),
+    ("老身份证号«110105491231002»", "CN_ID"),
+    ("卡号«6222021234567890128»开户", "BANK_CARD"),
+    ("卡号«6222 0212 3456 7890 128»开户", "BANK_CARD"),
+    ("my card «4111 1111 1111 1111» was", "CREDIT_CARD"),
+    ("用«378282246310005»付款", "CREDIT_CARD"),
+    ("用«5555-5555-5555-4444»付款", "CREDIT_CARD"),
+    ("税号«91110000600037341L»。", "CN_USCC"),
+    ("护照«E12345678»丢了", "CN_PASSPORT"),
+    ("护照号：«EA1234567»", "CN_PASSPORT"),
+    ("车主«京A12345»请挪车", "CN_PLATE"),
+    ("新能源«粤BD12345»充电", "CN_PLATE"),
+    ("«沪A·1234Z»违停", "CN_PLATE"),
+    ("我住在«北京市海淀区中关村大街27号»附近", "CN_ADDRESS"),
+    ("寄到«海淀区中关村大街27号»", "CN_ADDRESS"),
+    ("送到«广东省深圳市南山区深南大道10000号腾讯大厦35层»，谢谢", "CN_ADDRESS"),
+    ("地址：«朝阳区建国路88号院3号楼2单元501室»", "CN_ADDRESS"),
+    ("昨天«王伟»去了上海", "CN_NAME"),
+    ("我叫«欧阳文华»，", "CN_NAME"),
+    ("患者«买买提·艾力»诉头痛", "CN_NAME"),
+    ("感谢«张小明»先生的支持", "CN_NAME"),
+    ("姓名：«李 娜»\n", "CN_NAME"),
+    ("邮箱«li.wei+a@mail.example.cn»收", "EMAIL"),
+    ("write to «john_smith@foo-bar.co.uk».", "EMAIL"),
+    ("call «+1 415 555 2671» now", "PHONE"),
+    ("call «(415) 555-2671» now", "PHONE"),
+    ("在伦敦打«+44 20 7946 0958»找我", "PHONE"),
+    ("香港«+852 9123 4567»", "PHONE"),
+    ("SSN «536-22-8145» on file", "SSN"),
+    ("social security number «536228145»", "SSN"),
+    ("IBAN «GB82 WEST 1234 5698 7654 32» please", "IBAN"),
+    ("账户«DE89370400440532013000»汇款", "IBAN"),
+    ("登录自«203.0.113.77»失败", "IP"),
+    ("server «2001:db8::8a2e:370:7334» down", "IP"),
+    ("I met «John Smith» there", "EN_NAME"),
+    ("from «Mary-Jane O'Neil» to", "EN_NAME"),
+    ("Dr. «Watson» called", "EN_NAME"),
+    ("signed by «Smith, John» today", "EN_NAME"),
+    ("«Maria de la Cruz» agreed", "EN_NAME"),
+    ("key «AKIAIOSFODNN7EXAMPL2» leaked", "SECRET"),
+    ("token «ghp_16C7e42F292c6912E7710c838347Ae178B4a»", "SECRET"),
+    ("url postgres://app:«s3cr3tpw»@db.local/x", "SECRET"),
+    ("密码：«Qwer!234»，请改", "SECRET"),
+    ('api_key = "«9f8a7b6c5d4e3f2a1b0c»"', "SECRET"),
+    ("Authorization: Bearer «mF_9.B5f-4.1JqM7pQ2x»", "SECRET"),
+    ("«-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7\nabc=\n-----END RSA PRIVATE KEY-----» end", "SECRET"),
+]
+
+
+@pytest.mark.parametrize(("marked", "kind"), FOUND)
+def test_a_value_is_found_with_exact_edges(marked: str, kind: str) -> None:
+    start, end = marked.index("«"), marked.index("»") - 1
+    text = marked.replace("«", "").replace("»", "")
+    assert (start, end, kind) in [(s.start, s.end, s.kind) for s in find(text)]
+
+
+LEFT = [
+    "订单号202401011234567890已发货",
+    "运单号SF1380013800012",
+    "升级到版本1.2.3.4，重启",
+    "running v10.20.30.40 of it",
+    "于2024-01-15 12:30:45完成，编号20240115123045",
+    "时间戳1700000000123",
+    "ISBN 978-7-111-54742-6",
+    "金额12345678901元",
+    "QQ群123456789",
+    "身份证110105194912310021校验失败",  # wrong check character
+    "卡号6222021234567890123无效",  # fails Luhn
+    "数字91380013800012345里没有手机",
+    "commit da39a3ee5e6b4b0d3255bfef95601890afd80709",
+    "id 550e8400-e29b-41d4-a716-446655440000",
+    "邮箱xxx@xxx，电话000-00000000",
+    "客服400-820-8820",
+    "not an SSN: 666-12-3456, 000-12-3456, 912-34-5678, 536-00-8145",
+    "详见第1.2.3.4节",
+    "loopback 127.0.0.1 and mask 255.255.255.0",
+    "at 12:30:45 std::vector of 00:1A:2B:3C:4D:5E",
+    "今天很高兴，马上周末，白天任何金融机构都开门",
+    "王国的历史，方便的时候，张开双臂，常常下雨",
+    "唐朝诗人李白和杜甫",
+    "张家界、石家庄和黄山",
+    "北京和上海都是城市",
+    "New York and San Francisco love Machine Learning",
+    "Happy Birthday from Morgan Stanley",
+    "password: required, token: None, api_key = os.environ['KEY']",
+    "install git@github.com:danlu/danlu.git and icon@2x.png",
+    "the year 2023-2024 costs $1,234,567.89",
+]
+
+
+@pytest.mark.parametrize("text", LEFT)
+def test_what_only_looks_personal_is_left_alone(text: str) -> None:
+    assert find(text) == []
+
+
+def test_a_surname_before_a_title_is_a_name_without_the_title() -> None:
+    assert [(s.start, s.end) for s in find("请问张先生在吗")] == [(2, 3)]
+
+
+def test_a_text_without_a_trigger_holds_nothing() -> None:
+    assert find("") == []
+    assert find("nothing here at all") == []
+
+
+def test_a_known_issuer_decides_the_kind_of_a_card() -> None:
+    kinds = [find(f"card {number} ok")[0].kind for number in ("6217001234567890122", "4111111111111111")]
+    assert kinds == ["BANK_CARD", "CREDIT_CARD"]
+
+
+def test_names_must_be_rules_or_model() -> None:
+    with pytest.raises(UserError, match="names is 'both'"):
+        find("王伟", names="both")
+
+
+def test_low_confidence_is_left_out_unless_asked_for() -> None:
+    text = "订单编号13912345678"
+    assert find(text) == []
+    assert [s.kind for s in find(text, min_confidence=0.1)] == ["CN_MOBILE"]
+
+
+_AROUND = st.text(alphabet="的了在，。：（）abc \n是啊!", max_size=12)
+
+
+@settings(max_examples=150, deadline=None)
+@given(_AROUND, st.integers(0, 10**8 - 1), _AROUND)
+def test_offsets_are_exact_whatever_stands_around(left: str, number: int, right: str) -> None:
+    value = f"139{number:08d}"
+    if len(set(value[3:])) == 1:
+        return
+    text = f"{left}，{value}，{right}"
+    mobiles = [text[s.start : s.end] for s in find(text) if s.kind == "CN_MOBILE"]
+    assert mobiles == [value]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet="王伟李娜北京市路号0138X1-. :@/+()６（张三JohnSmith密码=key", max_size=60))
+def test_spans_are_sorted_apart_and_inside(text: str) -> None:
+    spans = find(text, min_confidence=0.0)
+    assert all(isinstance(s, Span) and 0 <= s.start < s.end <= len(text) and 0 <= s.confidence <= 1 for s in spans)
+    assert all(a.end <= b.start for a, b in itertools.pairwise(spans))
+
+
+def test_generated_documents_are_the_same_for_a_seed() -> None:
+    once, again = (documents(3, 5, language="zh", held_out=True) for _ in range(2))
+    assert once == again

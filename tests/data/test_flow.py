@@ -1,0 +1,153 @@
+"""The flow over shards: the same rows whatever runs it, gone on with after a kill, and nothing raw on disk."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from danlu.data import flow as flow_module
+from danlu.data.flow import segmented
+from danlu.data.runners import local
+from danlu.models.chat import ChatRenderer
+from danlu.recipe.cleaners import ExactDuplicatesCleaner, LengthFilter, NormalizeCleaner
+from tests.data.making import chat, ledger_rows, prepare, section, write_jsonl
+from tests.data.test_splitting import sentence
+
+MOBILE, MAIL, KEY = "13800138000", "zhang.wei@corp-mail.cn", "sk-proj-9aX2mQ7LkR4vT8wZ3bN6cJ1d"
+FILES = ("rows.parquet", "samples.parquet", "ledger.parquet", "ledger.json", "quarantine.jsonl")
+
+
+def rows(count: int) -> list[dict[str, Any]]:
+    """Rows with copies, near copies and short ones among them."""
+    records = [chat(sentence(index % 70, 20), sentence(1000 + index % 70, 25)) for index in range(count)]
+    for index in range(0, count, 9):
+        records[index] = chat(sentence(index % 70, 20) + " ka", sentence(1000 + index % 70, 25))
+    return records
+
+
+def fingerprint(folder: Path) -> dict[str, str]:
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
+
+
+CLEAN = [
+    {"type": "normalize"},
+    {"type": "exact_duplicates"},
+    {"type": "length", "min_words": 2},
+    {"type": "near_duplicates"},
+    {"type": "conflicts"},
+]
+
+
+def test_the_cleaners_are_cut_after_each_that_compares_rows() -> None:
+    first, last = NormalizeCleaner(), LengthFilter()
+    assert segmented([first, ExactDuplicatesCleaner(), last]) == [((first,), ExactDuplicatesCleaner()), ((last,), None)]
+    assert segmented([]) == [((), None)]
+
+
+@pytest.fixture
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow_module, "SHARD_ROWS", 16)
+
+
+@pytest.mark.parametrize("runner", [{"type": "local", "workers": 3}, {"type": "ray"}])
+def test_every_runner_and_shard_size_gives_the_same_files(
+    renderer: ChatRenderer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runner: dict[str, Any]
+) -> None:
+    path = write_jsonl(tmp_path / "rows.jsonl", [*rows(200), "{broken", chat("q", "")])
+    fields: dict[str, Any] = {"clean": CLEAN, "on_bad_row": "drop", "split": {"validation": 0.1, "test": 0.2}}
+    alone = prepare(section(path, **fields), renderer, tmp_path / "alone")
+    monkeypatch.setattr(flow_module, "SHARD_ROWS", 16)
+    shared = prepare(section(path, runner=runner, **fields), renderer, tmp_path / "shared")
+    assert shared == alone and alone["fates"]["dropped"] > 50
+    assert fingerprint(tmp_path / "shared") == fingerprint(tmp_path / "alone")
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
+
+
+@pytest.mark.parametrize("after", [0, 1, 7, 14, 20, 27, 33, 40])
+def test_a_killed_stage_goes_on_without_doing_finished_shards_again(
+    renderer: ChatRenderer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_shards: None, after: int
+) -> None:
+    path = write_jsonl(tmp_path / "rows.jsonl", rows(200))
+    config = section(path, clean=CLEAN, runner={"type": "local", "workers": 1})
+    prepare(config, renderer, tmp_path / "whole")
+    whole = local.LocalProcesses.map
+    done = 0
+
+    def dying(self: Any, task: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        nonlocal done
+        for item in items:
+            if done == after:
+                raise Killed
+            done += 1
+            yield task(item)
+
+    work = tmp_path / "work"
+    monkeypatch.setattr(local.LocalProcesses, "map", dying)
+    with pytest.raises(Killed):
+        prepare(config, renderer, tmp_path / "killed", work=work)
+    finished = {path: path.stat().st_mtime_ns for path in work.rglob("*") if path.is_file()}
+    monkeypatch.setattr(local.LocalProcesses, "map", whole)
+    prepare(config, renderer, tmp_path / "again", work=work)
+    assert fingerprint(tmp_path / "again") == fingerprint(tmp_path / "whole")
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+
+
+def test_nothing_raw_reaches_the_disk(renderer: ChatRenderer, tmp_path: Path, small_shards: None) -> None:
+    """Planted values stand in good rows, in dropped, broken and refused ones, in metadata, tools and thinking."""
+    secret = f"电话{MOBILE}，邮箱{MAIL}，key {KEY}"
+    call = {"name": "f", "arguments": {"to": MAIL}}
+    records: list[Any] = [
+        chat(f"{sentence(1)} {secret}", sentence(2)),
+        chat(f"{sentence(1)} {secret}", sentence(2)),
+        chat(sentence(3), f"{sentence(4)} {secret}"),
+        chat(secret, ""),
+        {"messages": [{"role": MOBILE, "content": secret}]},
+        {**chat(sentence(5)), MAIL: 1},
+        f'{{"text": "{secret}',
+        {**chat(sentence(6), "x"), "metadata": {"phone": MOBILE, "more": [{"mail": MAIL}]}},
+        {"text": f"{sentence(7, 400)} {secret}"},
+        {
+            "messages": [
+                {"role": "user", "content": sentence(8)},
+                {"role": "assistant", "content": sentence(9), "reasoning_content": secret},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": sentence(10)},
+                {"role": "assistant", "content": "", "tool_calls": [{"function": call}]},
+            ]
+        },
+        *rows(40),
+    ]  # fmt: skip
+    path = write_jsonl(tmp_path / "in" / "rows.jsonl", records)
+    for policy in ("tag", "mask", "pseudonym", "drop_row"):
+        config = section(
+            path, clean=CLEAN, on_bad_row="drop", on_too_long="drop", max_tokens=900,
+            redact={"policy": policy}, split={"validation": 0.1, "test": 0.1},
+        )  # fmt: skip
+        out = tmp_path / policy / "out"
+        prepare(config, renderer, out, key=b"k" * 32)
+        files = [path for path in (tmp_path / policy).rglob("*") if path.is_file()]
+        assert len(files) > 10
+        for file in files:
+            assert_holds_none(file, [MOBILE, MAIL, KEY])
+        assert any(entry["step"] == "read" for entry in ledger_rows(out))
+
+
+def assert_holds_none(file: Path, values: list[str]) -> None:
+    """None of the values stands in the file; Parquet is read, since its bytes are compressed."""
+    import pyarrow.parquet as pq
+
+    data = file.read_bytes()
+    if file.suffix == ".parquet":
+        data += str(pq.read_table(file).to_pylist()).encode()
+    for value in values:
+        assert value.encode() not in data, f"{file} holds a planted value"
