@@ -7,13 +7,17 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from danlu.data import flow as flow_module
+from danlu.data import splitting
 from danlu.data.flow import segmented
+from danlu.data.reporting import read_report
 from danlu.data.runners import local
 from danlu.models.chat import ChatRenderer
 from danlu.recipe.cleaners import ExactDuplicatesCleaner, LengthFilter, NormalizeCleaner
+from danlu.recipe.errors import InternalFault
 from tests.data.making import chat, ledger_rows, prepare, section, write_jsonl
 from tests.data.test_splitting import sentence
 
@@ -151,3 +155,38 @@ def assert_holds_none(file: Path, values: list[str]) -> None:
         data += str(pq.read_table(file).to_pylist()).encode()
     for value in values:
         assert value.encode() not in data, f"{file} holds a planted value"
+
+
+def test_the_last_comparison_drops_what_the_split_did_not_see(
+    renderer: ChatRenderer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [sentence(index, 30) for index in range(60)]
+    records = [chat(text, sentence(900 + n, 30)) for n, text in enumerate(texts)]
+    records += [chat(text + " ka", sentence(900 + n, 30)) for n, text in enumerate(texts)]
+    path = write_jsonl(tmp_path / "rows.jsonl", records)
+    fields: dict[str, Any] = {"clean": [], "split": {"validation": 0.2, "test": 0.3}}
+    fields["contamination"] = {"on_found": "report"}
+    prepare(section(path, **fields), renderer, tmp_path / "seen")
+    assert not [entry for entry in ledger_rows(tmp_path / "seen") if entry["fate"] == "dropped"]
+    monkeypatch.setattr(splitting, "_neighbours", lambda *_: {})
+    prepare(section(path, **fields), renderer, tmp_path / "missed")
+    gone = [entry for entry in ledger_rows(tmp_path / "missed") if entry["fate"] == "dropped"]
+    assert gone and {entry["step"] for entry in gone} == {"split"}
+    assert {entry["reason"] for entry in gone} == {"is near a row of another split, as the last comparison found"}
+    proof = read_report(tmp_path / "missed")["leakage"]
+    assert proof["leaks"] == 0 and proof["dropped_rows"] == len(gone)
+    sides = {entry["line"]: entry["split"] for entry in ledger_rows(tmp_path / "missed") if entry["fate"] != "dropped"}
+    assert all(sides[n] == sides[n + 60] for n in range(1, 61) if n in sides and n + 60 in sides)
+
+
+def test_a_shared_prompt_on_two_sides_is_a_fault(
+    renderer: ChatRenderer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(features: Any, corpus: Any, config: Any) -> splitting.Assignment:
+        return splitting.Assignment(np.array([0, 2], dtype=np.int8))
+
+    path = write_jsonl(tmp_path / "rows.jsonl", [chat("Same question?", "One."), chat("Same question?", "Two.")])
+    monkeypatch.setattr("danlu.data.held_out.assign_splits", wrong)
+    fields: dict[str, Any] = {"clean": [], "contamination": {"on_found": "report"}}
+    with pytest.raises(InternalFault, match=r"rows\.jsonl:1 and rows\.jsonl:2 stand on different sides"):
+        prepare(section(path, **fields), renderer, tmp_path / "out")

@@ -149,3 +149,13 @@ def test_what_users_write_never_becomes_a_control_token(renderer: ChatRenderer, 
     talk, text = load_samples(tmp_path / "out", "train")
     assert talk.input_ids.count(renderer.eos_id) == 2  # the user's turn and the assistant's
     assert text.input_ids.count(renderer.document_end_id) == 1 and text.input_ids[-1] == renderer.document_end_id
+
+
+def test_a_very_long_conversation_is_not_rendered_to_its_end(renderer: ChatRenderer, tmp_path: Path) -> None:
+    talk = [turn for index in range(200) for turn in chat(f"Question {index}", "A short answer")["messages"]]
+    path = write_jsonl(tmp_path / "rows.jsonl", [chat("a"), {"messages": talk}])
+    summary = prepare(section(path, max_tokens=60, on_too_long="drop"), renderer, tmp_path / "out")
+    assert summary["steps"][-1]["dropped"] == {"longer than 60 tokens": 1}
+    reason = next(entry["reason"] for entry in ledger_rows(tmp_path / "out") if entry["fate"] == "dropped")
+    length = int(reason.removeprefix("longer than 60 tokens: at least "))
+    assert 60 < length < max(len(sample.input_ids) for sample in renderer.samples(talk)) / 10

@@ -54,26 +54,31 @@ class Rendered:
 
 def render_row(row: Row, renderer: ChatRenderer, max_tokens: int, on_too_long: OnTooLong) -> Rendered:
     """A row as token sequences of at most `max_tokens`."""
+    # Where a long row ends anyway, how long it would be is not worth the rendering of all its turns
+    enough = None if on_too_long == "truncate" else max_tokens
     try:
-        samples = _samples(check_row(row), renderer)
+        samples = _samples(check_row(row), renderer, enough)
     except (RenderingProblem, MessageProblem, RowProblem) as problem:
         return Rendered(step=RENDER, reason=str(problem))
     longest = max(len(sample.input_ids) for sample in samples)
     cut = 0
     if longest > max_tokens:
         if on_too_long != "truncate":
-            return Rendered(step=TOKENS, reason=f"longer than {max_tokens} tokens: {longest}")
+            last = max((i for i, m in enumerate(row.messages) if m["role"] == "assistant"), default=None)
+            stopped = last is not None and last not in samples[-1].turns
+            said = f"at least {longest}" if stopped else str(longest)
+            return Rendered(step=TOKENS, reason=f"longer than {max_tokens} tokens: {said}")
         samples, cut = _truncated(samples, max_tokens)
         if not samples:
             return Rendered(step=TOKENS, reason=f"no learned token within {max_tokens} tokens")
     return Rendered(tuple(samples), cut=cut, language=script_language(row.question() or row.answer()))
 
 
-def _samples(row: Row, renderer: ChatRenderer) -> list[Sample]:
+def _samples(row: Row, renderer: ChatRenderer, enough: int | None) -> list[Sample]:
     if not row.messages:
         ids = [*renderer.encode_text(row.text), renderer.document_end_id]
         return [Sample(ids, [(1, len(ids))], [])]
-    return renderer.samples(row.messages, thinking=row.thinking, tools=list(row.tools) or None)
+    return renderer.samples(row.messages, thinking=row.thinking, tools=list(row.tools) or None, enough=enough)
 
 
 def _truncated(samples: list[Sample], limit: int) -> tuple[list[Sample], int]:

@@ -17,6 +17,7 @@ from danlu.data.row import Row
 from danlu.recipe.data import SplitSection
 
 SPLITS = ("train", "validation", "test")
+NEAR = "near duplicate"
 # The golden ratio's fraction: multiples of it fill [0, 1) as evenly as any sequence can (Weyl 1916, Knuth vol. 3, 6.4)
 GOLDEN = 0.6180339887498949
 
@@ -144,5 +145,5 @@ def leaks(
     if threshold is not None and len(corpus):
         for low, high in similarity.near_rows(corpus, features["signature"], threshold)[0]:
             if splits[low] != splits[high]:
-                found.append((int(low), int(high), "near duplicate"))
+                found.append((int(low), int(high), NEAR))
     return found

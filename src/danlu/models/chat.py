@@ -109,7 +109,11 @@ class ChatRenderer:
 
         `thinking` defaults to whether that message has reasoning.
         """
-        clean = normalise_messages(messages)
+        return self._turn(normalise_messages(messages), turn, thinking, tools)
+
+    def _turn(
+        self, clean: list[Message], turn: int, thinking: bool | None, tools: list[dict[str, Any]] | None
+    ) -> tuple[list[int], list[int]]:
         answer = clean[turn]
         if answer["role"] != "assistant":
             raise RenderingProblem(f"messages[{turn}] is not an assistant message")
@@ -130,11 +134,15 @@ class ChatRenderer:
         *,
         thinking: bool | None = None,
         tools: list[dict[str, Any]] | None = None,
+        enough: int | None = None,
     ) -> list[Sample]:
         """Training samples of a conversation: every assistant turn is learned.
 
         Two turns share a sample exactly when the later prompt begins with the earlier prompt and completion, token
         for token; otherwise (Qwen3 strips thinking from history) each becomes a sample of its own.
+
+        Each turn is rendered with all that was said before, so the work grows with the square of the turns. With
+        `enough`, it ends with the first turn that makes a sample longer than so many tokens.
         """
         result: list[Sample] = []
         ids: list[int] = []
@@ -144,13 +152,15 @@ class ChatRenderer:
         for turn, message in enumerate(clean):
             if message["role"] != "assistant":
                 continue
-            prompt, completion = self.encode_turn(clean, turn, thinking=thinking, tools=tools)
+            prompt, completion = self._turn(clean, turn, thinking, tools)
             if ids and prompt[: len(ids)] != ids:
                 result.append(Sample(ids, spans, turns))
                 spans, turns = [], []
             ids = prompt + completion
             spans.append((len(prompt), len(ids)))
             turns.append(turn)
+            if enough is not None and len(ids) > enough:
+                break
         if ids:
             result.append(Sample(ids, spans, turns))
         return result
@@ -209,7 +219,7 @@ class ChatRenderer:
 
     def _encode(self, text: str, mark: str) -> list[int]:
         if not mark or mark not in text:
-            return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+            return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
         # Special tokens split the text before anything else does, so the pieces between real ones can be encoded alone
         ids: list[int] = []
         for piece in self._split.split(text):
@@ -220,7 +230,9 @@ class ChatRenderer:
         return ids
 
     def _plain(self, text: str) -> list[int]:
-        return list(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
+        return list(
+            self.tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
+        )
 
     def _ended(self, completion: list[int], turn: int) -> list[int]:
         """Cut what the template writes behind the end of turn; refuse a completion that never ends."""
