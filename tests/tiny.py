@@ -143,3 +143,38 @@ def build_tiny_model(folder: Path, seed: int = 0, *, max_context: int = 1024) ->
     )
     model.save_pretrained(folder)
     return folder
+
+
+def build_tiny_moe(folder: Path, seed: int = 0) -> Path:
+    """Write a whole mixture-of-experts model folder (Qwen3-MoE, hidden 64, 2 layers, 4 experts); returns the folder."""
+    import torch
+    from transformers import Qwen3MoeConfig, Qwen3MoeForCausalLM
+
+    build_tiny_tokenizer(folder)
+    ids = {token["content"]: token["id"] for token in json.loads(_tokenizer_json())["added_tokens"]}
+    kind: Any = Qwen3MoeConfig  # its signature leaves head_dim out
+    config = kind(
+        vocab_size=VOCABULARY,
+        hidden_size=64,
+        intermediate_size=128,
+        moe_intermediate_size=32,
+        num_experts=4,
+        num_experts_per_tok=2,
+        norm_topk_prob=True,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+        max_position_embeddings=1024,
+        tie_word_embeddings=False,
+        initializer_range=0.2,
+        eos_token_id=ids["<|im_end|>"],
+        pad_token_id=ids["<|endoftext|>"],
+        bos_token_id=None,
+        dtype="float32",
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = Qwen3MoeForCausalLM(config)
+    model.save_pretrained(folder)
+    return folder

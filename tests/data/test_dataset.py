@@ -17,7 +17,7 @@ TOOLS = ({"type": "function", "function": {"name": "天气", "parameters": {"typ
 
 def test_rows_and_samples_come_back_as_they_went_in(tmp_path: Path) -> None:
     asked = ({"role": "user", "content": "Q\n\t²"}, {"role": "assistant", "content": "答", "reasoning_content": "r"})
-    talk = Row("a.jsonl:1", "a.jsonl", 1, messages=asked, tools=TOOLS, thinking=True)
+    talk = Row("a.jsonl:1", "a.jsonl", 1, messages=(*asked, *asked), tools=TOOLS, thinking=True, weight=0.5)
     text = Row("a.jsonl:2", "a.jsonl", 2, text="plain")
     held = Row("b.csv:9", "b.csv", 9, messages=asked, thinking=False)
     writer = DatasetWriter(tmp_path)
@@ -34,6 +34,43 @@ def test_rows_and_samples_come_back_as_they_went_in(tmp_path: Path) -> None:
         ("a.jsonl:1", [5, 6, 7], [(1, 2), (2, 3)], False, 2),
         ("a.jsonl:2", [8, 9], [(1, 2)], True, 1),
     ]
+
+
+def test_both_answers_of_a_preference_row_are_rendered(renderer: ChatRenderer, tmp_path: Path) -> None:
+    said = [{"role": "user", "content": "Hello?"}, {"role": "assistant", "content": "Yes?"}]
+    asked = [*said, {"role": "user", "content": "你好"}]
+    better, worse = ({"role": "assistant", "content": text} for text in ("你好。", "No."))
+    row = {"prompt": asked, "chosen": [better], "rejected": [worse], "weight": 2}
+    prepare(section(write_jsonl(tmp_path / "rows.jsonl", [row])), renderer, tmp_path / "out")
+    found = load_samples(tmp_path / "out", "train")
+    # Qwen3's template takes the empty thinking out of history, so each turn is a sequence of its own
+    assert [(sample.rejected, sample.turns) for sample in found] == [(False, [1]), (False, [3]), (True, [3])]
+    assert {sample.weight for sample in found} == {2.0}
+    for sample, answer in zip(found[1:], (better, worse), strict=True):
+        prompt, completion = renderer.encode_turn([*asked, answer], 3)
+        assert sample.input_ids == prompt + completion
+        assert sample.spans[-1] == (len(prompt), len(sample.input_ids))
+    (kept,) = load_rows(tmp_path / "out", "train")
+    assert kept.preferred_from == 3 and kept.rejected == (worse,)
+
+
+def test_judgements_and_weights_travel_with_their_rows(renderer: ChatRenderer, tmp_path: Path) -> None:
+    talk = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "weight": 0}]
+    talk += [{"role": "user", "content": "c"}, {"role": "assistant", "content": "d", "weight": 0.5}]
+    rows = [
+        {"messages": talk},
+        {"prompt": "a?", "completion": "b", "desirable": False},
+        {"prompt": "c?", "completion": "d", "desirable": "true", "weight": "3"},
+    ]
+    prepare(section(write_jsonl(tmp_path / "rows.jsonl", rows)), renderer, tmp_path / "out")
+    found = load_samples(tmp_path / "out", "train")
+    assert [(s.span_weights, s.weight, s.desirable) for s in found] == [
+        ([0.0], 1.0, None),
+        ([0.5], 1.0, None),
+        ([1.0], 1.0, False),
+        ([1.0], 3.0, True),
+    ]
+    assert [row.desirable for row in load_rows(tmp_path / "out", "train")] == [None, False, True]
 
 
 def test_samples_are_the_renderers_own(renderer: ChatRenderer, tmp_path: Path) -> None:

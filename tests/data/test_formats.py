@@ -330,6 +330,21 @@ def test_an_unknown_key_without_a_value_is_nothing_lost() -> None:
         ),
         ({"conversations": 3}, "'conversations' must be a list"),
         ({**SAME["messages"], "thinking": "yes"}, "'thinking' must be true or false"),
+        ({**SAME["messages"], "desirable": "rather"}, "'desirable' must be true or false"),
+        ({**SAME["messages"], "weight": "heavy"}, "'weight' must be a number"),
+        ({**SAME["messages"], "weight": 0}, "'weight' must be a number above 0"),
+        (
+            {"messages": [{"role": "user", "content": "a", "weight": 1}]},
+            "only an assistant message can have a 'weight'",
+        ),
+        (
+            {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "weight": -1}]},
+            "'weight' must be a number of at least 0",
+        ),
+        (
+            {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "weight": 0}]},
+            "every assistant turn has the weight 0",
+        ),
         ({**SAME["messages"], "tools": [{"name": "f"}]}, "tools[0] must be"),
     ],
 )

@@ -19,8 +19,8 @@ from danlu.models.identity import ModelFolder, fingerprint
 from danlu.models.loading import load_model, load_renderer
 from danlu.recipe.errors import InternalFault, UserError
 from danlu.recipe.export import MergedExport
-from danlu.recipe.train import LoraMethod
-from danlu.training.method import trainable
+from danlu.recipe.methods import LoraMethod
+from danlu.training.method import Preparation, trainable
 from danlu.training.methods.lora import Lora
 from tests.tiny import build_tiny_model
 from tests.training.making import made_samples
@@ -32,7 +32,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> ExportInput:
     folder = build_tiny_model(tmp_path_factory.mktemp("tiny"))
     base, renderer = ModelFolder("tiny", folder, fingerprint(folder)), load_renderer(folder)
     out, method = tmp_path_factory.mktemp("adapter"), Lora(LoraMethod(rank=4))
-    model = method.prepare(load_model(folder, dtype=torch.float32), seed=1)
+    model = method.prepare(load_model(folder, dtype=torch.float32), Preparation(1))
     for name, parameter in trainable(model).items():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.1)

@@ -15,13 +15,14 @@ from danlu.data.sources import SOURCES
 from danlu.evaluation.metrics import METRICS
 from danlu.export import EXPORTERS
 from danlu.inference.engines import ENGINES
-from danlu.recipe import augmentation, cleaners, data, evaluate, export, serve, sources, train
+from danlu.recipe import augmentation, cleaners, data, evaluate, export, methods, objectives, serve, sources
 from danlu.recipe.choices import Choices, optional
 from danlu.recipe.errors import InternalFault, UserError, nearest
 from danlu.recipe.language import chosen_language, tr
 from danlu.recipe.loading import parse_recipe
+from danlu.recipe.methods import FullMethod
 from danlu.recipe.optimizer import AdamWOptimizer
-from danlu.recipe.train import FullMethod, TrainSection
+from danlu.recipe.train import DEFAULT_LEARNING_RATES, TrainSection
 from danlu.training.methods import METHODS
 from danlu.training.objectives import OBJECTIVES
 
@@ -43,8 +44,8 @@ TABLES = [
     (cleaners.Cleaner, CLEANERS),
     (data.Runner, RUNNERS),
     (augmentation.AnyAugmenter, AUGMENTERS),
-    (train.Method, METHODS),
-    (train.Objective, OBJECTIVES),
+    (methods.Method, METHODS),
+    (objectives.Objective, OBJECTIVES),
     (evaluate.Metric, METRICS),
     (serve.Engine, ENGINES),
     (export.ExportSection, EXPORTERS),
@@ -71,7 +72,7 @@ def test_every_file_ending_leads_to_a_source() -> None:
 
 
 def test_every_method_has_a_learning_rate() -> None:
-    assert set(train.DEFAULT_LEARNING_RATES) == set(METHODS)
+    assert set(DEFAULT_LEARNING_RATES) == set(METHODS)
 
 
 def test_a_choice_is_imported_when_it_is_picked_and_a_typo_lists_all() -> None:
@@ -132,7 +133,7 @@ def test_a_missing_type_lists_the_choices() -> None:
     with pytest.raises(UserError) as error:
         parse_recipe("name: a\ndata: {sources: [{path: x.jsonl}]}\ntrain: {method: {rank: 4}}\n")
     assert "'type' is missing" in error.value.reason
-    assert error.value.fix == "one of: full, lora"
+    assert error.value.fix == "one of: adapter, freeze, full, hybrid, ia3, lora, prefix, prompt, qlora"
 
 
 def test_a_rate_is_filled_in_for_sections_built_in_python() -> None:

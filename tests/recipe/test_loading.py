@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from danlu.recipe import Recipe, UserError, load_recipe, parse_recipe
 from danlu.recipe.loading import dump_recipe, field_at, looks_like_path
+from danlu.recipe.methods import FullMethod, LoraMethod
 from danlu.recipe.sources import CsvSource, JsonlSource, ParquetSource
-from danlu.recipe.train import FullMethod, LoraMethod
 
 SMALL = "name: a\ndata:\n  sources: [{path: rows.jsonl}]\n"
 
@@ -69,7 +69,11 @@ def test_every_problem_is_listed_with_its_place() -> None:
     ("text", "reason", "fix"),
     [
         (SMALL + "train: {method: {type: lorra}}\n", "unknown type 'lorra'", "did you mean 'lora'?"),
-        (SMALL + "train: {method: {rank: 3}}\n", "'type' is missing", "one of: full, lora"),
+        (
+            SMALL + "train: {method: {rank: 3}}\n",
+            "'type' is missing",
+            "one of: adapter, freeze, full, hybrid, ia3, lora, prefix",
+        ),
         ("name: a\ndata: {sources: [{path: x.docx}]}\n", "cannot be told from its ending", "type: jsonl"),
         ("name: a\ndata: {sources: [{path: x, type: jsn}]}\n", "unknown type 'jsn'", "json"),
         (SMALL + "evaluate: {metrics: [bleau]}\n", "unknown type 'bleau'", "bleu"),

@@ -12,11 +12,15 @@ from torch.nn import functional
 
 from danlu.data.dataset import TrainingSample
 from danlu.models.device import seed_everything
+from danlu.models.heads import attach_head
 from danlu.models.loading import load_model
 from danlu.recipe.train import TrainSection
 from danlu.training.loop import TrainingJob
+from danlu.training.method import Method, Preparation, hold
 from danlu.training.methods import METHODS
+from danlu.training.objective import Objective
 from danlu.training.objectives import OBJECTIVES
+from danlu.training.reference import with_reference
 
 PAD = 0
 
@@ -30,8 +34,44 @@ def made_samples(count: int, seed: int = 0, longest: int = 40) -> list[TrainingS
         ids = [chance.randint(20, 40) for _ in range(length)]
         middle = chance.randint(2, length - 3)
         spans = [(middle, length)] if index % 2 else [(1, middle), (middle + 1, length)]
-        samples.append(TrainingSample(f"made:{index + 1}", ids, spans, text=False))
+        turns = list(range(1, 2 * len(spans), 2))
+        samples.append(TrainingSample(f"made:{index + 1}", ids, spans, False, turns, [1.0] * len(spans)))
     return samples
+
+
+def made_pairs(count: int, seed: int = 0, longest: int = 30) -> list[TrainingSample]:
+    """Rows of two answers: the better one ends with low token ids, the worse one with high ones."""
+    chance = random.Random(seed)
+    samples = []
+    for index in range(count):
+        prompt = [chance.randint(20, 40) for _ in range(chance.randint(4, longest // 2))]
+        for rejected, low in ((False, 50), (True, 70)):
+            answer = [chance.randint(low, low + 9) for _ in range(chance.randint(3, longest // 2))]
+            spans = [(len(prompt), len(prompt) + len(answer))]
+            row_id = f"made:{index + 1}"
+            samples.append(TrainingSample(row_id, prompt + answer, spans, False, [1], [1.0], rejected=rejected))
+    return samples
+
+
+def made_classes(count: int, seed: int = 0, several: bool = False) -> list[TrainingSample]:
+    """Texts of two classes, told apart by which token ids are in them; with `several`, some are of both."""
+    chance = random.Random(seed)
+    samples = []
+    for index in range(count):
+        labels = (("bad", "good") if several and index % 3 == 2 else ("good",)) if index % 2 else ("bad",)
+        words = [chance.choice([100, 101] if label == "good" else [110, 111]) for label in labels for _ in range(4)]
+        prompt = [*words, *(chance.randint(20, 40) for _ in range(chance.randint(2, 8)))]
+        answer = [200 if "good" in labels else 210, 201]
+        spans = [(len(prompt), len(prompt) + 2)]
+        samples.append(TrainingSample(f"made:{index + 1}", prompt + answer, spans, False, [1], [1.0], labels=labels))
+    return samples
+
+
+def samples_for(objective: str) -> list[TrainingSample]:
+    """Eight rows or so that an objective can learn from."""
+    if objective in {"dpo", "kto", "reward"}:
+        return made_pairs(6)
+    return made_classes(8) if objective == "classification" else made_samples(8, longest=20)
 
 
 def section(**fields: Any) -> TrainSection:
@@ -50,14 +90,36 @@ def make_job(
     base: Path, work: Path, config: TrainSection, samples: Sequence[TrainingSample], **more: Any
 ) -> TrainingJob:
     """A job over a fresh model, prepared and seeded as the stage does."""
-    method = METHODS.load(config.method.type)(config.method)
-    model = method.prepare(load_model(base, dtype=torch.float32), seed=5)
-    seed_everything(5)
+    method: Method = METHODS.load(config.method.type)(config.method)
+    objective: Objective = OBJECTIVES.load(config.objective.type)(config.objective)
     work.mkdir(parents=True, exist_ok=True)
-    given: dict[str, Any] = {"validation": [], "dtype": torch.float32, "on_event": lambda event: None, **more}
-    objective = OBJECTIVES.load(config.objective.type)(config.objective)
+    given: dict[str, Any] = {"dtype": torch.float32, "on_event": lambda event: None, **more}
+    model: torch.nn.Module = load_model(base, dtype=torch.float32, quantization=method.quantization)
+    examples = {}
+    for split, some in (("train", samples), ("validation", given.pop("validation", []))):
+        examples[split] = objective.examples(some)
+        if objective.needs_reference:
+            file = work / f"reference-{split}.safetensors"
+            examples[split] = with_reference(
+                model, examples[split], file, pad_id=PAD, dtype=given["dtype"], tell=lambda done, total: None
+            )
+    model = method.prepare(model, Preparation(5))
+    head = objective.head()
+    if head is not None:
+        attach_head(model, len(head.labels), seed=5)
+    hold(model, given["dtype"])
+    seed_everything(5)
     return TrainingJob(
-        model=model, objective=objective, train=samples, config=config, seed=5, pad_id=PAD, folder=work, **given
+        model=model,
+        objective=objective,
+        config=config,
+        seed=5,
+        pad_id=PAD,
+        folder=work,
+        rates=method.rates(),
+        train=examples["train"],
+        validation=examples["validation"],
+        **given,
     )
 
 

@@ -13,7 +13,7 @@ from danlu.recipe.optimizer import AdamWOptimizer, ScheduleFreeOptimizer
 from danlu.training.checkpoint import Progress, restore_newest, save_checkpoint
 from danlu.training.ema import Average, Ema, OptimizersOwn, make_average
 from danlu.training.history import read_history
-from danlu.training.loop import train, validation_loss
+from danlu.training.loop import train, validate
 from danlu.training.method import trainable
 from danlu.training.optimizer import make_optimizer
 from tests.training.making import made_samples, make_job, section
@@ -126,7 +126,7 @@ def test_a_run_validates_and_ends_with_the_average(tiny_folder: Path, tmp_path: 
         job = make_job(tiny_folder, tmp_path / name, config, samples, validation=held_out)
         train(job)
         weights = {name: p.detach().clone() for name, p in trainable(job.model).items()}
-        return read_history(tmp_path / name / "history.jsonl"), weights, validation_loss(job)
+        return read_history(tmp_path / name / "history.jsonl"), weights, validate(job)["validation_loss"]
 
     plain, last, _ = run("plain")
     averaged, average, loss = run("ema", ema=0.5)

@@ -12,7 +12,7 @@ from danlu.models.loading import load_model
 from danlu.recipe.errors import InternalFault
 from danlu.training import loop
 from danlu.training.history import read_history
-from danlu.training.loop import Schedule, TrainingJob, optimizer_step, train, validation_loss
+from danlu.training.loop import Schedule, TrainingJob, optimizer_step, train, validate
 from danlu.training.method import trainable
 from danlu.training.optimizer import make_optimizer
 from tests.training.making import assert_close, gradients, made_samples, make_job, plain_loss, section
@@ -86,13 +86,13 @@ def test_steps_epochs_validation_and_rates_are_as_the_recipe_says(tiny_folder: P
     progress = train(job)
     records = read_history(tmp_path / "w" / "history.jsonl")
     assert progress.step == schedule.total == len(records) >= 9
-    assert progress.tokens == 3 * sum(len(sample.input_ids) for sample in job.train)
+    assert progress.tokens == 3 * sum(example.tokens for example in job.train)
     assert [record["step"] for record in records] == list(range(1, schedule.total + 1))
     epochs = [record["epoch"] for record in records]
     assert epochs == sorted(epochs) and set(epochs) == {0, 1, 2}
     ends = [records[i]["step"] for i in range(len(records)) if i + 1 == len(records) or epochs[i + 1] != epochs[i]]
     assert [record["step"] for record in records if "validation_loss" in record] == ends
-    assert records[-1]["validation_loss"] == pytest.approx(validation_loss(job), rel=1e-6)
+    assert records[-1]["validation_loss"] == pytest.approx(validate(job)["validation_loss"], rel=1e-6)
     kinds = [event["event"] for event in events]
     assert kinds[0] == "training" and events[0] == {"event": "training", "steps": schedule.total, "resumed_at": 0}
     assert [e["step"] for e in events if e["event"] == "checkpoint"] == [
@@ -109,10 +109,11 @@ def test_max_steps_and_validate_every(tiny_folder: Path, tmp_path: Path) -> None
 
 
 def test_validation_loss_is_the_mean_over_learned_tokens(tiny_folder: Path, tmp_path: Path) -> None:
-    job = make_job(tiny_folder, tmp_path, section(), made_samples(4), validation=made_samples(7, seed=2))
+    held_out = made_samples(7, seed=2)
+    job = make_job(tiny_folder, tmp_path, section(), made_samples(4), validation=held_out)
     job.model.train()
     model = load_model(tiny_folder, dtype=torch.float32)
-    assert validation_loss(job) == pytest.approx(plain_loss(model, job.validation).item(), rel=1e-5)
+    assert validate(job)["validation_loss"] == pytest.approx(plain_loss(model, held_out).item(), rel=1e-5)
     assert job.model.training
 
 

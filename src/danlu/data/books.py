@@ -97,7 +97,7 @@ class Clerk:
             entry = {"row_id": row.id, "file": row.file, "line": row.line, "step": result.step}
             self.dropped(entry | {"parent": row.parent or None, "reason": scrubber(self.key)(result.reason)})
             return
-        self._writer.write(row, split, result.samples)
+        self._writer.write(row, split, result.samples, result.rejected)
         self.ledger.kept_row(
             row.id, place, row.changed_by, split=split, tokens=result.tokens, learned=result.learned,
             truncated=result.cut, parent=row.parent or None,

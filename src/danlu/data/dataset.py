@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from danlu.data.row import Row
 from danlu.data.tables import TableWriter
 from danlu.models.chat import Sample
+from danlu.models.messages import Message
 from danlu.recipe.errors import UserError
 
 ROWS, SAMPLES, LEDGER, SUMMARY, RENDERING = (
@@ -36,6 +37,9 @@ ROW_SCHEMA = pa.schema(
         ("thinking", pa.bool_()),
         ("labels", pa.list_(pa.string())),
         ("rejected", pa.string()),
+        ("preferred_from", pa.int32()),
+        ("desirable", pa.bool_()),
+        ("weight", pa.float64()),
         ("metadata", pa.string()),
         ("parent", pa.string()),
     ]
@@ -49,6 +53,11 @@ SAMPLE_SCHEMA = pa.schema(
         ("starts", pa.list_(pa.int32())),
         ("ends", pa.list_(pa.int32())),
         ("turns", pa.list_(pa.int32())),
+        ("span_weights", pa.list_(pa.float64())),
+        ("weight", pa.float64()),
+        ("rejected", pa.bool_()),
+        ("labels", pa.list_(pa.string())),
+        ("desirable", pa.bool_()),
     ]
 )
 
@@ -60,14 +69,26 @@ class TrainingSample:
     Attributes:
         row_id: `file:line` of the row.
         input_ids: token ids [T].
-        spans: half-open ranges of learned positions.
+        spans: half-open ranges of the assistant's answers, each with its end of turn.
         text: True for a plain-text row.
+        turns: index in the conversation of the message behind each span.
+        span_weights: of each span in the loss, as the messages say; one each where they do not.
+        weight: of the whole row in the loss.
+        rejected: True for the answer that a preference row likes less.
+        labels: classes of a classification row.
+        desirable: whether the row's answer was liked, where the source says so.
     """
 
     row_id: str
     input_ids: list[int]
     spans: list[tuple[int, int]]
     text: bool
+    turns: list[int] = field(default_factory=list)
+    span_weights: list[float] = field(default_factory=list)
+    weight: float = 1.0
+    rejected: bool = False
+    labels: tuple[str, ...] = ()
+    desirable: bool | None = None
 
     @property
     def learned(self) -> int:
@@ -82,8 +103,8 @@ class DatasetWriter:
         self._rows = TableWriter(folder / ROWS, ROW_SCHEMA)
         self._samples = TableWriter(folder / SAMPLES, SAMPLE_SCHEMA)
 
-    def write(self, row: Row, split: str, samples: Sequence[Sample]) -> None:
-        """Add a row of a split with its token sequences."""
+    def write(self, row: Row, split: str, samples: Sequence[Sample], rejected: Sequence[Sample] = ()) -> None:
+        """Add a row of a split with its token sequences, and those of the answer that it likes less."""
         self._rows.write(
             {
                 "row_id": row.id,
@@ -96,27 +117,41 @@ class DatasetWriter:
                 "thinking": row.thinking,
                 "labels": list(row.labels) or None,
                 "rejected": json.dumps(row.rejected, ensure_ascii=False) if row.rejected else None,
+                "preferred_from": row.preferred_from,
+                "desirable": row.desirable,
+                "weight": row.weight,
                 "metadata": json.dumps(row.metadata, ensure_ascii=False) if row.metadata else None,
                 "parent": row.parent or None,
             }
         )
         for sample in samples:
-            starts, ends = [start for start, _ in sample.spans], [end for _, end in sample.spans]
-            self._samples.write(
-                {
-                    "row_id": row.id,
-                    "split": split,
-                    "input_ids": sample.input_ids,
-                    "starts": starts,
-                    "ends": ends,
-                    "turns": sample.turns,
-                }
-            )
+            self._samples.write(_sample_values(row, split, sample, row.messages, rejected=False))
+        for sample in rejected:
+            turns = (*row.messages[: row.preferred_from], *row.rejected)
+            self._samples.write(_sample_values(row, split, sample, turns, rejected=True))
 
     def close(self) -> None:
         """Finish both files."""
         self._rows.close()
         self._samples.close()
+
+
+def _sample_values(
+    row: Row, split: str, sample: Sample, messages: Sequence[Message], *, rejected: bool
+) -> dict[str, Any]:
+    return {
+        "row_id": row.id,
+        "split": split,
+        "input_ids": sample.input_ids,
+        "starts": [start for start, _ in sample.spans],
+        "ends": [end for _, end in sample.spans],
+        "turns": sample.turns,
+        "span_weights": [float(messages[turn].get("weight", 1.0)) for turn in sample.turns],
+        "weight": row.weight,
+        "rejected": rejected,
+        "labels": list(row.labels) or None,
+        "desirable": row.desirable,
+    }
 
 
 def load_rows(folder: Path, split: str) -> list[Row]:
@@ -136,6 +171,9 @@ def _row(values: dict[str, Any]) -> Row:
         thinking=values["thinking"],
         labels=tuple(values["labels"] or ()),
         rejected=tuple(json.loads(values["rejected"])) if values["rejected"] else (),
+        preferred_from=values["preferred_from"],
+        desirable=values["desirable"],
+        weight=values["weight"],
         metadata=json.loads(values["metadata"]) if values["metadata"] else {},
         parent=values["parent"] or "",
     )
@@ -147,7 +185,20 @@ def load_samples(folder: Path, split: str) -> list[TrainingSample]:
     result = []
     for values in table.to_pylist():
         spans = list(zip(values["starts"], values["ends"], strict=True))
-        result.append(TrainingSample(values["row_id"], values["input_ids"], spans, text=not values["turns"]))
+        result.append(
+            TrainingSample(
+                values["row_id"],
+                values["input_ids"],
+                spans,
+                text=not values["turns"],
+                turns=values["turns"],
+                span_weights=values["span_weights"],
+                weight=values["weight"],
+                rejected=values["rejected"],
+                labels=tuple(values["labels"] or ()),
+                desirable=values["desirable"],
+            )
+        )
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from typing import Any
 
@@ -69,6 +70,7 @@ def to_row(record: Record, row_id: str, source: RowSource) -> Row:
         raise RowProblem(str(error)) from None
     if "thinking" in value:
         fields["thinking"] = _thinking(value["thinking"])
+    fields |= _judged(value)
     if others or "id" in value or "metadata" in value:
         fields["metadata"] = _metadata(value, others)
     return check_row(Row(row_id, record.file, record.line, **fields))
@@ -87,6 +89,8 @@ def check_row(row: Row) -> Row:
         return row
     if not _check_answers(row.messages, "messages"):
         raise RowProblem("has no assistant turn, so nothing would be learned from it")
+    if all(message.get("weight") == 0 for message in row.messages if message["role"] == "assistant"):
+        raise RowProblem("every assistant turn has the weight 0, so nothing would be learned from it")
     if row.rejected:
         _check_answers(row.rejected, "rejected")
     return row
@@ -166,6 +170,24 @@ def _thinking(given: Any) -> bool | None:
     if thinking is not None and not isinstance(thinking, bool):
         raise RowProblem("'thinking' must be true or false")
     return thinking
+
+
+def _judged(value: Fields) -> Fields:
+    """The row's weight in the loss, and whether its answer was liked."""
+    fields: Fields = {}
+    if value.get("weight") is not None:
+        try:
+            fields["weight"] = float(value["weight"])
+        except (TypeError, ValueError):
+            raise RowProblem("'weight' must be a number") from None
+        if isinstance(value["weight"], bool) or not 0 < fields["weight"] < math.inf:
+            raise RowProblem("'weight' must be a number above 0")
+    if value.get("desirable") is not None:
+        liked = {"true": True, "1": True, "false": False, "0": False}.get(str(value["desirable"]).lower())
+        if liked is None:
+            raise RowProblem("'desirable' must be true or false")
+        fields["desirable"] = liked
+    return fields
 
 
 def _metadata(value: Fields, others: Fields) -> Fields:

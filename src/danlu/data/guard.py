@@ -77,6 +77,7 @@ def _same_but_for_the_question(parent: Row, child: Row) -> bool:
         and same.text == parent.text
         and child.labels == parent.labels
         and child.rejected == parent.rejected
+        and (child.desirable, child.weight) == (parent.desirable, parent.weight)
         and child.tools == parent.tools
         and child.thinking == parent.thinking
         and child.metadata == parent.metadata

@@ -29,6 +29,7 @@ class Rendered:
 
     Attributes:
         samples: token sequences; empty for a dropped row.
+        rejected: those of the answer that a preference row likes less.
         step: of the drop, or "".
         reason: of the drop, or "".
         cut: tokens that truncation took.
@@ -40,6 +41,7 @@ class Rendered:
     reason: str = ""
     cut: int = 0
     language: str = ""
+    rejected: tuple[Sample, ...] = ()
 
     @property
     def tokens(self) -> int:
@@ -58,9 +60,10 @@ def render_row(row: Row, renderer: ChatRenderer, max_tokens: int, on_too_long: O
     enough = None if on_too_long == "truncate" else max_tokens
     try:
         samples = _samples(check_row(row), renderer, enough)
+        rejected = _rejected(row, renderer, enough)
     except (RenderingProblem, MessageProblem, RowProblem) as problem:
         return Rendered(step=RENDER, reason=str(problem))
-    longest = max(len(sample.input_ids) for sample in samples)
+    longest = max(len(sample.input_ids) for sample in (*samples, *rejected))
     cut = 0
     if longest > max_tokens:
         if on_too_long != "truncate":
@@ -68,10 +71,14 @@ def render_row(row: Row, renderer: ChatRenderer, max_tokens: int, on_too_long: O
             stopped = last is not None and last not in samples[-1].turns
             said = f"at least {longest}" if stopped else str(longest)
             return Rendered(step=TOKENS, reason=f"longer than {max_tokens} tokens: {said}")
+        wanted = bool(rejected)
         samples, cut = _truncated(samples, max_tokens)
-        if not samples:
+        rejected, more = _truncated(rejected, max_tokens)
+        cut += more
+        if not samples or bool(rejected) != wanted:
             return Rendered(step=TOKENS, reason=f"no learned token within {max_tokens} tokens")
-    return Rendered(tuple(samples), cut=cut, language=script_language(row.question() or row.answer()))
+    language = script_language(row.question() or row.answer())
+    return Rendered(tuple(samples), cut=cut, language=language, rejected=tuple(rejected))
 
 
 def _samples(row: Row, renderer: ChatRenderer, enough: int | None) -> list[Sample]:
@@ -79,6 +86,19 @@ def _samples(row: Row, renderer: ChatRenderer, enough: int | None) -> list[Sampl
         ids = [*renderer.encode_text(row.text), renderer.document_end_id]
         return [Sample(ids, [(1, len(ids))], [])]
     return renderer.samples(row.messages, thinking=row.thinking, tools=list(row.tools) or None, enough=enough)
+
+
+def _rejected(row: Row, renderer: ChatRenderer, enough: int | None) -> list[Sample]:
+    """The answer that is liked less in place of the other; the turns before both are not learned in it."""
+    if not row.rejected:
+        return []
+    messages = (*row.messages[: row.preferred_from], *row.rejected)
+    found = []
+    for sample in renderer.samples(messages, thinking=row.thinking, tools=list(row.tools) or None, enough=enough):
+        kept = [(span, t) for span, t in zip(sample.spans, sample.turns, strict=True) if t >= row.preferred_from]
+        if kept:
+            found.append(Sample(sample.input_ids, [span for span, _ in kept], [turn for _, turn in kept]))
+    return found
 
 
 def _truncated(samples: list[Sample], limit: int) -> tuple[list[Sample], int]:
@@ -152,8 +172,11 @@ def rendered_path(folder: Path, index: int) -> Path:
 
 def dump_rendered(rendered: Rendered) -> bytes:
     """What became of a row as a line of JSON."""
-    samples = [[sample.input_ids, sample.spans, sample.turns] for sample in rendered.samples]
-    return orjson.dumps([samples, rendered.step, rendered.reason, rendered.cut, rendered.language])
+    liked, rejected = (
+        [[sample.input_ids, sample.spans, sample.turns] for sample in samples]
+        for samples in (rendered.samples, rendered.rejected)
+    )
+    return orjson.dumps([liked, rejected, rendered.step, rendered.reason, rendered.cut, rendered.language])
 
 
 def load_rendered(folder: Path, index: int) -> Sequence[Rendered]:
@@ -162,5 +185,8 @@ def load_rendered(folder: Path, index: int) -> Sequence[Rendered]:
 
 
 def _parse(values: list[Any]) -> Rendered:
-    samples = tuple(Sample(ids, [(a, b) for a, b in spans], turns) for ids, spans, turns in values[0])
-    return Rendered(samples, *values[1:])
+    samples, rejected = (
+        tuple(Sample(ids, [(a, b) for a, b in spans], turns) for ids, spans, turns in value) for value in values[:2]
+    )
+    step, reason, cut, language = values[2:]
+    return Rendered(samples, step, reason, cut, language, rejected)

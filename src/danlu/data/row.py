@@ -43,7 +43,10 @@ class Row:
         tools: OpenAI tool descriptions.
         thinking: whether answers are given in thinking mode; None: where a turn has reasoning.
         labels: classes of a classification row (its last answer spells them out).
-        rejected: the answer that a preference row likes less than its last one.
+        rejected: the answer that a preference row likes less than the one that begins at `preferred_from`.
+        preferred_from: index of the first message of the answer that is liked more; 0 where there is no other.
+        desirable: whether the row's answer was liked, where the source says so; None: it does not.
+        weight: of the row in the loss.
         metadata: what else the source says of the row, such as user or conversation.
         parent: id of the row that an augmented row was made from.
         changed_by: the steps that rewrote it.
@@ -58,6 +61,9 @@ class Row:
     thinking: bool | None = None
     labels: tuple[str, ...] = ()
     rejected: tuple[Message, ...] = ()
+    preferred_from: int = 0
+    desirable: bool | None = None
+    weight: float = 1.0
     metadata: Mapping[str, Any] = field(default_factory=dict)
     parent: str = ""
     changed_by: tuple[str, ...] = ()
@@ -68,7 +74,8 @@ class Row:
 
     def content(self) -> bytes:
         """Everything the row says, as canonical JSON (for hashing)."""
-        return _canonical([self.messages, self.text, self.tools, self.labels, self.rejected])
+        judged = [] if self.desirable is None else [self.desirable]
+        return _canonical([self.messages, self.text, self.tools, self.labels, self.rejected, *judged])
 
     def prompt(self) -> bytes:
         """What the row asks, without its answers, as canonical JSON: rows that ask the same share a split.

@@ -17,14 +17,14 @@ class RowProblem(ValueError):
     """A record that is not a usable row: the reason, which quotes no text of the row."""
 
 
-EVERYWHERE = {"id", "metadata", "tools", "thinking"}
+EVERYWHERE = {"id", "metadata", "tools", "thinking", "weight"}
 
 KEYS: dict[str, set[str]] = {
     "preference": {"chosen", "rejected", "prompt", "conversations", "instruction", "input", "system", "history"},
-    "messages": {"messages"},
-    "sharegpt": {"conversations", "system"},
+    "messages": {"messages", "desirable"},
+    "sharegpt": {"conversations", "system", "desirable"},
     "alpaca": {"instruction", "input", "output", "query", "response", "system", "history"},
-    "prompt_completion": {"prompt", "completion", "system"},
+    "prompt_completion": {"prompt", "completion", "system", "desirable"},
     "classification": {"text", "label", "labels", "system"},
     "text": {"text"},
 }
@@ -204,7 +204,8 @@ def _read_preference(value: Fields, source: RowSource) -> Fields:
             raise RowProblem(f"'{key}' must be an answer of the assistant to the same conversation")
     if not _questions(prompt):
         raise RowProblem("format preference needs a 'prompt', or 'chosen' and 'rejected' that begin with the same one")
-    return {"messages": (*_with_system(value, prompt), *chosen), "rejected": tuple(rejected)}
+    asked = _with_system(value, prompt)
+    return {"messages": (*asked, *chosen), "rejected": tuple(rejected), "preferred_from": len(asked)}
 
 
 def _answer(value: Fields, key: str) -> list[Message]:

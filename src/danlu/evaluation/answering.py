@@ -150,7 +150,7 @@ def _samples_of(renderer: ChatRenderer, row: EvaluationRow) -> list[Sample]:
 
 
 def _batch_nll(
-    decoder: torch.nn.Module, head: torch.nn.Module, samples: Sequence[Sample], pad_id: int, device: torch.device
+    decoder: Callable[..., Any], head: torch.nn.Module, samples: Sequence[Sample], pad_id: int, device: torch.device
 ) -> list[float]:
     """Summed negative log-likelihood of the learned tokens of each sample, in nats."""
     longest = max(len(sample.input_ids) for sample in samples)

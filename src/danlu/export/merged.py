@@ -57,7 +57,7 @@ def export_merged(given: ExportInput, out: Path) -> dict[str, Any]:
         )
     device = default_device()
     dtype = _dtype(given)
-    model: Any = load_trained(given.trained, given.base, dtype=torch.float32, device=device)
+    model: Any = load_trained(given.trained, given.base, dtype=torch.float32, device=device, plain=True)
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload(safe_merge=True)
     cast(Any, model).to(dtype).save_pretrained(str(out))

@@ -16,7 +16,8 @@ class ModelCard:
     """Facts stored beside the weights.
 
     Attributes:
-        kind: 'adapter' (needs its base), 'weights' (trained parameters) or 'merged' (stands alone).
+        kind: 'adapter' or 'parts' (of a base that they need), 'weights' (all trained parameters) or 'merged' (stands
+            alone).
         base: the recipe's name of the base model.
         base_fingerprint: content hash of the base it was trained on.
         rendering_hash: `ChatRenderer.rendering_hash` of training time.

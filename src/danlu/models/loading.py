@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +14,8 @@ from transformers.utils import logging as transformers_logging
 from danlu.models.card import check_rendering
 from danlu.models.chat import ChatRenderer
 from danlu.models.identity import check_folder
+from danlu.models.quantized import Quantization
+from danlu.models.started import StartedModel
 from danlu.recipe.errors import UserError
 
 cast(Any, transformers_logging).disable_progress_bar()  # the shard bars would break into danlu's own display
@@ -52,6 +55,7 @@ def load_model(
     device: torch.device | str = "cpu",
     weights: str = "pretrained",
     seed: int = 0,
+    quantization: Quantization | None = None,
 ) -> PreTrainedModel:
     """A causal language model from a folder.
 
@@ -61,6 +65,7 @@ def load_model(
         device: where the parameters go.
         weights: 'pretrained', or 'random' for a fresh initialisation from `seed`.
         seed: for the random initialisation.
+        quantization: hold the linear layers so, and compute in `dtype`.
 
     Raises:
         UserError: not a model, not safetensors, needs remote code, or an architecture transformers does not know.
@@ -73,6 +78,8 @@ def load_model(
             factory: Any = AutoModelForCausalLM
             model = factory.from_config(config, dtype=torch.float32 if dtype == "auto" else dtype)
         else:
+            where = torch.device(device)
+            held = quantization.arguments(_compute(dtype), where) if quantization is not None else {}
             model = AutoModelForCausalLM.from_pretrained(
                 str(folder),
                 config=config,
@@ -80,7 +87,10 @@ def load_model(
                 use_safetensors=True,
                 trust_remote_code=False,
                 local_files_only=True,
+                **held,
             )
+            if held:
+                return cast(PreTrainedModel, model)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise UserError(
             f"the model cannot be loaded: {_first_line(error)}", where=str(folder), fix=_fix(error)
@@ -88,7 +98,11 @@ def load_model(
     return cast(PreTrainedModel, model.to(torch.device(device)))
 
 
-def decoder_and_head(model: torch.nn.Module) -> tuple[torch.nn.Module, torch.nn.Module]:
+def _compute(dtype: torch.dtype | str) -> torch.dtype:
+    return dtype if isinstance(dtype, torch.dtype) else torch.float32
+
+
+def decoder_and_head(model: torch.nn.Module) -> tuple[Callable[..., Any], torch.nn.Module]:
     """(decoder, head) of a causal model, adapters inside or not: token ids to hidden states [B, T, D], those to logits.
 
     Raises:
@@ -105,7 +119,8 @@ def decoder_and_head(model: torch.nn.Module) -> tuple[torch.nn.Module, torch.nn.
                 where="model.base",
                 fix="use a model without it, such as Qwen3, Qwen2 or Llama",
             )
-    return inner.get_decoder(), inner.get_output_embeddings()
+    decoder = model.decoder if isinstance(model, StartedModel) else inner.get_decoder()
+    return decoder, inner.get_output_embeddings()
 
 
 def _first_line(error: Exception) -> str:

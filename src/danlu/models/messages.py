@@ -14,7 +14,7 @@ Message = dict[str, Any]
 
 ROLES = ("system", "user", "assistant", "tool")
 THINK_START, THINK_END = "<think>", "</think>"
-KEYS = ("role", "content", "reasoning_content", "tool_calls", "tool_call_id", "name")
+KEYS = ("role", "content", "reasoning_content", "tool_calls", "tool_call_id", "name", "weight")
 
 
 class MessageProblem(ValueError):
@@ -55,8 +55,19 @@ def _message(index: int, message: Any) -> Message:
     for key in ("tool_call_id", "name"):
         if message.get(key) is not None:
             result[key] = message[key]
+    if message.get("weight") is not None:
+        result["weight"] = _weight(at, role, message["weight"])
     _check_text(at, result)
     return result
+
+
+def _weight(at: str, role: str, weight: Any) -> float:
+    """What an answer counts in the loss; 0: it is read but not learned."""
+    if role != "assistant":
+        raise MessageProblem(f"{at}: only an assistant message can have a 'weight'")
+    if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < float("inf"):
+        raise MessageProblem(f"{at}: 'weight' must be a number of at least 0")
+    return weight
 
 
 def _check_text(at: str, message: Message) -> None:

@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 
 import torch
 
+from danlu.models import bottleneck, parts, started
 from danlu.models.card import ModelCard, read_card
+from danlu.models.heads import put_head
 from danlu.models.identity import ModelFolder
 from danlu.models.loading import load_model
+from danlu.models.quantized import dequantize, read_quantization
 from danlu.recipe.errors import UserError
 
 
 def load_trained(
-    folder: Path, base: ModelFolder, *, dtype: torch.dtype | str = "auto", device: torch.device | str = "cpu"
+    folder: Path,
+    base: ModelFolder,
+    *,
+    dtype: torch.dtype | str = "auto",
+    device: torch.device | str = "cpu",
+    plain: bool = False,
 ) -> torch.nn.Module:
-    """The tuned model: an adapter put over its base, or a folder of full weights.
+    """The tuned model: what was trained put over its base, or a folder of full weights.
 
     Args:
         folder: made by the train stage.
         base: the base model; for an adapter its fingerprint must be the one trained on.
         dtype: number format of the base's (or the full) parameters; adapters stay in fp32.
         device: where the parameters go.
+        plain: give a base that was held in 4 bits as the plain weights that these stand for.
 
     Raises:
         UserError: no model card, or the base's content has changed since training.
     """
     card = trained_card(folder)
-    if card.kind != "adapter":
-        return load_model(folder, dtype=dtype, device=device)
+    if card.kind not in {"adapter", "parts"}:
+        model: torch.nn.Module = load_model(folder, dtype=dtype, device=device)
+        put_head(model, folder)
+        return model
     if card.base_fingerprint != base.fingerprint:
         raise UserError(
             f"was trained on a base with fingerprint {card.base_fingerprint[:12]}, but '{base.name}' has "
@@ -37,9 +49,28 @@ def load_trained(
             where=str(folder),
             fix="restore the base model's files, or train again",
         )
+    quantization = read_quantization(folder)
+    model = load_model(base.path, dtype=dtype, device=device, quantization=quantization)
+    if quantization is not None and plain:
+        model = dequantize(model, dtype if isinstance(dtype, torch.dtype) else torch.float32)
+    if (folder / parts.FILE).is_file():
+        parts.put_parts(model, folder)
+    model = _adapted(model, folder)
+    put_head(model, folder)
+    return model
+
+
+def _adapted(model: torch.nn.Module, folder: Path) -> torch.nn.Module:
+    """The base with what the folder holds for it: adapters of PEFT, bottlenecks, a learned start, or nothing."""
+    if (folder / bottleneck.CONFIG).is_file():
+        return bottleneck.put_bottlenecks(model, folder)
+    if not (folder / started.CONFIG).is_file():
+        return model
+    kind = json.loads((folder / started.CONFIG).read_text(encoding="utf-8"))["peft_type"]
+    if kind in {started.Prefix.peft_type, started.Prompt.peft_type}:
+        return started.put_start(model, folder)
     from peft import PeftModel
 
-    model = load_model(base.path, dtype=dtype, device=device)
     with warnings.catch_warnings():
         # PEFT asks transformers by a name that transformers has deprecated; the user can do nothing about it
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)

@@ -27,7 +27,8 @@ COMPRESSED = {".gz", ".zst"}
 
 ROW_KEYS = frozenset({
     "messages", "conversations", "instruction", "input", "output", "query", "response", "history", "prompt",
-    "completion", "system", "text", "label", "labels", "chosen", "rejected", "tools", "thinking", "id", "metadata",
+    "completion", "system", "text", "label", "labels", "chosen", "rejected", "desirable", "weight", "tools", "thinking",
+    "id", "metadata",
 })  # fmt: skip
 """Keys that some format knows; what `columns` can give names to."""
 

@@ -2,48 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from danlu.recipe.methods import LoraMethod, Method
+from danlu.recipe.objectives import Objective, SftObjective
 from danlu.recipe.optimizer import AdamWOptimizer, Optimizer, OptimizerSection, default_learning_rate
 from danlu.recipe.section import Section
-
-
-class LoraMethod(Section):
-    """Low-rank adapters on linear layers (Hu et al., 2021, arXiv:2106.09685)."""
-
-    type: Literal["lora"] = "lora"
-    rank: int = Field(default=16, ge=1, description="r, the width of the update")
-    alpha: float | None = Field(default=None, gt=0, description="scale is alpha / rank; default: 2 * rank")
-    dropout: float = Field(default=0.0, ge=0, lt=1)
-    targets: tuple[str, ...] | Literal["all-linear"] = Field(
-        default="all-linear", description="module names, or every linear layer but the head"
-    )
-
-
-class FullMethod(Section):
-    """Every parameter trains."""
-
-    type: Literal["full"] = "full"
-
-
-Method = Annotated[LoraMethod | FullMethod, Field(discriminator="type")]
-
-
-class SftObjective(Section):
-    """Supervised fine-tuning: cross-entropy on the tokens of the assistant's turns only."""
-
-    type: Literal["sft"] = "sft"
-
-
-class LanguageModelingObjective(Section):
-    """Plain language modelling: cross-entropy on every token of `text` rows and of whole conversations."""
-
-    type: Literal["language_modeling"] = "language_modeling"
-
-
-Objective = Annotated[SftObjective | LanguageModelingObjective, Field(discriminator="type")]
 
 DEFAULT_LEARNING_RATES = {
     kind: rate

@@ -1,4 +1,4 @@
-"""Cross-entropy with the head only where there is a label, in chunks when the vocabulary is large."""
+"""Log-probabilities of labels with the head only where there is one, in chunks when the vocabulary is large."""
 
 from __future__ import annotations
 
@@ -11,14 +11,26 @@ from torch.utils.checkpoint import checkpoint
 from danlu.models.loading import decoder_and_head
 from danlu.training.objective import Batch
 
-# D hidden, V vocabulary, N labelled positions
+# B sequences, T time, D hidden, V vocabulary, N labelled positions
 
 MAX_LOGITS = 1 << 26
 """Most logits held at once (256 MiB in fp32); with Qwen3's vocabulary that is 441 positions."""
 
 
 def completion_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
-    """Sum over labelled positions of -log p(label).
+    """Sum over labelled positions of -log p(label), each by its weight."""
+    losses = negative_log_likelihoods(model, batch)
+    return losses.sum() if batch.weights is None else (losses * batch.weights).sum()
+
+
+def sequence_log_probabilities(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+    """[B]: sum over each sequence's labelled positions of log p(label)."""
+    losses = negative_log_likelihoods(model, batch)
+    return losses.new_zeros(batch.input_ids.shape[0]).index_add(0, batch.owners, -losses)
+
+
+def negative_log_likelihoods(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+    """[N]: -log p(label) at each labelled position, in fp32.
 
     The decoder runs on all of [B, T]; its hidden states at the N labelled positions, and no others, go through the
     head. Beyond `MAX_LOGITS` the head runs in chunks whose logits are computed again for the backward pass, so that
@@ -31,14 +43,22 @@ def completion_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
     picked: torch.Tensor = hidden.reshape(-1, hidden.shape[-1]).index_select(0, batch.positions)
     chunk = max(1, MAX_LOGITS // int(head.weight.shape[0]))
     if len(batch.labels) <= chunk:
-        return _negative_log_likelihood(picked, batch.labels, head)
+        return _of_states(picked, batch.labels, head)
     parts = [
-        checkpoint(_negative_log_likelihood, states, labels, head, use_reentrant=False)
+        checkpoint(_of_states, states, labels, head, use_reentrant=False)
         for states, labels in zip(torch.split(picked, chunk), torch.split(batch.labels, chunk), strict=True)
     ]
-    return torch.stack(parts).sum()
+    return torch.cat(parts)
 
 
-def _negative_log_likelihood(hidden: torch.Tensor, labels: torch.Tensor, head: torch.nn.Module) -> torch.Tensor:
-    """hidden [N, D], labels [N] -> scalar sum, logits in fp32."""
-    return functional.cross_entropy(head(hidden).float(), labels, reduction="sum")
+def states_at(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+    """[N, D]: the decoder's hidden states at the labelled positions."""
+    decoder: Any
+    decoder, _ = decoder_and_head(model)
+    hidden = decoder(input_ids=batch.input_ids, use_cache=False).last_hidden_state
+    return hidden.reshape(-1, hidden.shape[-1]).index_select(0, batch.positions)
+
+
+def _of_states(hidden: torch.Tensor, labels: torch.Tensor, head: torch.nn.Module) -> torch.Tensor:
+    """hidden [N, D], labels [N] -> [N], logits in fp32."""
+    return functional.cross_entropy(head(hidden).float(), labels, reduction="none")

@@ -13,15 +13,15 @@ from typing import Any
 import torch
 
 from danlu.data.batches import StepPlan, bucket, plan_epoch
-from danlu.data.dataset import TrainingSample
 from danlu.models.device import autocast, evaluating
 from danlu.recipe.errors import InternalFault
+from danlu.recipe.optimizer import RateOverride
 from danlu.recipe.train import TrainSection
 from danlu.training.checkpoint import Progress, restore_newest, save_checkpoint
 from danlu.training.ema import make_average
 from danlu.training.history import History
 from danlu.training.method import trainable
-from danlu.training.objective import Batch, Objective, collate, learned_tokens
+from danlu.training.objective import Batch, Example, Objective, collate
 from danlu.training.optimizer import make_optimizer, set_rate
 from danlu.training.schedule_rates import learning_rate
 
@@ -35,25 +35,27 @@ class TrainingJob:
     Attributes:
         model: prepared by a method; what requires a gradient is trained.
         objective: from a batch to a summed loss.
-        train, validation: token sequences; validation may be empty.
+        train, validation: the objective's examples; validation may be empty.
         config: the recipe's train section.
         seed: decides the data order (and dropout).
         pad_id: fills short rows of a batch.
         dtype: of the computation (autocast), bf16 or fp32.
         folder: where checkpoints and history live; a run that finds some there goes on from them.
         on_event: told of every step, validation, checkpoint and fault.
+        rates: of the method's own parameters, where they differ (LoRA+).
     """
 
     model: torch.nn.Module
     objective: Objective
-    train: Sequence[TrainingSample]
-    validation: Sequence[TrainingSample]
+    train: Sequence[Example]
+    validation: Sequence[Example]
     config: TrainSection
     seed: int
     pad_id: int
     dtype: torch.dtype
     folder: Path
     on_event: OnEvent
+    rates: Sequence[RateOverride] = ()
 
 
 def train(job: TrainingJob) -> Progress:
@@ -65,7 +67,7 @@ def train(job: TrainingJob) -> Progress:
         InternalFault: the loss or a gradient is not finite; the rows of the step are named.
     """
     parameters = trainable(job.model)
-    optimizer = make_optimizer(parameters, job.config.optimizer)
+    optimizer = make_optimizer(parameters, job.config.optimizer, job.rates)
     average = make_average(parameters, optimizer, job.config.optimizer)
     progress = restore_newest(
         job.folder, parameters, optimizer, lambda text: job.on_event({"event": "fault", "reason": text}), average
@@ -80,7 +82,7 @@ def train(job: TrainingJob) -> Progress:
             average.update(progress.step)
             if schedule.validates_after(number):
                 with average.in_place():
-                    record["validation_loss"] = validation_loss(job)
+                    record |= validate(job)
             history.write(record)
             job.on_event({"event": "step", "total": schedule.total, **record})
             if schedule.saves_after(number):
@@ -95,7 +97,7 @@ class Schedule:
 
     def __init__(self, job: TrainingJob) -> None:
         self._job = job
-        self._lengths = [len(sample.input_ids) for sample in job.train]
+        self._lengths = [example.longest for example in job.train]
         self._epochs: dict[int, list[StepPlan]] = {}
         self._starts = [0]
         for epoch in range(job.config.epochs):
@@ -143,17 +145,19 @@ def optimizer_step(
 ) -> dict[str, Any]:
     """One update: forward and backward over the step's micro-batches, clip, step. Returns the step's record.
 
-    The loss is normalised over the learned tokens of the whole step, so it does not depend on how the step is cut.
+    The loss is normalised over what counts in the whole step, so it does not depend on how the step is cut.
     """
     started = time.perf_counter()
     plan = schedule.step(number)
     rows = [job.train[index] for micro in plan.micro_batches for index in micro]
-    learned = sum(learned_tokens(sample, job.objective) for sample in rows)
+    weight = sum(example.weight for example in rows)
     total = torch.zeros((), device=_device(job.model))
-    for micro in plan.micro_batches:
-        batch = _batch(job, [job.train[index] for index in micro])
-        with autocast(batch.input_ids.device, job.dtype):
-            loss = job.objective.loss(job.model, batch) / learned
+    batches = [_batch(job, [job.train[index] for index in micro]) for micro in plan.micro_batches]
+    with autocast(total.device, job.dtype):
+        job.objective.before_step(job.model, batches)
+    for batch in batches:
+        with autocast(total.device, job.dtype):
+            loss = job.objective.loss(job.model, batch) / weight
         loss.backward()  # type: ignore[no-untyped-call]
         total += loss.detach()
     rate = learning_rate(number, schedule.total, job.config.optimizer)
@@ -162,37 +166,38 @@ def optimizer_step(
     if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
         raise InternalFault(
             f"loss {loss_value}, gradient norm {norm_value}",
-            where=f"training step {number + 1}, rows {', '.join(sample.row_id for sample in rows[:8])}",
+            where=f"training step {number + 1}, rows {', '.join(example.row_id for example in rows[:8])}",
             fix="lower train.optimizer.learning_rate, or set train.precision: fp32",
         )
-    seconds = time.perf_counter() - started
+    seconds, tokens = time.perf_counter() - started, sum(example.tokens for example in rows)
     return {
         "step": number + 1,
         "epoch": schedule.epoch_of(number),
         "loss": loss_value,
         "grad_norm": norm_value,
         "learning_rate": rate,
-        "tokens": plan.tokens,
-        "learned": learned,
-        "tokens_per_second": round(plan.tokens / seconds, 1),
+        "tokens": tokens,
+        "learned": sum(example.learned for example in rows),
+        "tokens_per_second": round(tokens / seconds, 1),
     }
 
 
-def validation_loss(job: TrainingJob) -> float:
-    """Mean loss per learned token over the validation rows, in nats."""
-    lengths = [len(sample.input_ids) for sample in job.validation]
-    learned = sum(learned_tokens(sample, job.objective) for sample in job.validation)
-    total = 0.0
+def validate(job: TrainingJob) -> dict[str, float]:
+    """The objective's figures over the validation examples; 'validation_loss' is in nats per token or answer."""
+    lengths = [example.longest for example in job.validation]
+    sums: dict[str, torch.Tensor] = {}
     with evaluating(job.model):
         for group in bucket(range(len(lengths)), lengths, job.config.batch.micro_tokens):
             batch = _batch(job, [job.validation[index] for index in group])
             with autocast(batch.input_ids.device, job.dtype):
-                total += float(job.objective.loss(job.model, batch))
-    return total / learned
+                found = job.objective.measure(job.model, batch)
+            for name, value in found.items():
+                sums[name] = sums[name] + value.double() if name in sums else value.double()
+    return job.objective.summary(sums, sum(example.weight for example in job.validation))
 
 
-def _batch(job: TrainingJob, samples: Sequence[TrainingSample]) -> Batch:
-    return collate(samples, job.objective, job.pad_id).to(_device(job.model))
+def _batch(job: TrainingJob, examples: Sequence[Example]) -> Batch:
+    return collate(examples, job.pad_id).to(_device(job.model))
 
 
 def _device(model: torch.nn.Module) -> torch.device:

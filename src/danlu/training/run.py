@@ -14,15 +14,19 @@ from danlu.data.dataset import check_dataset_rendering, load_samples
 from danlu.models.card import ModelCard
 from danlu.models.chat import ChatRenderer
 from danlu.models.device import compute_dtype, default_device, seed_everything
+from danlu.models.heads import attach_head, save_head
 from danlu.models.identity import ModelFolder
 from danlu.models.loading import load_model
+from danlu.recipe.errors import UserError
 from danlu.recipe.model import ModelSection
 from danlu.recipe.train import TrainSection
 from danlu.training.history import read_history
 from danlu.training.loop import TrainingJob, train
-from danlu.training.method import Method, group_plans
+from danlu.training.method import Method, Preparation, group_plans, hold
 from danlu.training.methods import METHODS
+from danlu.training.objective import Example, Objective
 from danlu.training.objectives import OBJECTIVES
+from danlu.training.reference import with_reference
 
 
 @dataclass(frozen=True)
@@ -66,29 +70,37 @@ def run_training(
     check_dataset_rendering(given.dataset, given.renderer.rendering_hash)
     device = default_device()
     dtype = compute_dtype(given.train.precision, device)
-    method = METHODS.load(given.train.method.type)(given.train.method)
-    stored = dtype if method.frozen_dtype else torch.float32
-    model: torch.nn.Module = load_model(
-        given.base.path, dtype=stored, device=device, weights=given.model.weights, seed=given.seed
-    )
-    model = method.prepare(model, seed=given.seed)
+    method: Method = METHODS.load(given.train.method.type)(given.train.method)
+    objective: Objective = OBJECTIVES.load(given.train.objective.type)(given.train.objective)
+    examples = {split: objective.examples(load_samples(given.dataset, split)) for split in ("train", "validation")}
+    model: torch.nn.Module = _base(given, method, dtype, device)
+    if objective.needs_reference:
+        examples = _with_reference(given, model, examples, dtype, work, on_event)
+    model = method.prepare(model, Preparation(given.seed, given.renderer.encode_text))
+    head = objective.head()
+    if head is not None:
+        attach_head(model, len(head.labels), seed=given.seed)
+    hold(model, dtype)
     plans = group_plans(model)
     seed_everything(given.seed)
     progress = train(
         TrainingJob(
             model=model,
-            objective=OBJECTIVES.load(given.train.objective.type)(given.train.objective),
-            train=load_samples(given.dataset, "train"),
-            validation=load_samples(given.dataset, "validation"),
+            objective=objective,
+            train=examples["train"],
+            validation=examples["validation"],
             config=given.train,
             seed=given.seed,
             pad_id=given.renderer.pad_id,
             dtype=dtype,
             folder=work,
             on_event=on_event,
+            rates=method.rates(),
         )
     )
     _save(given, method, model, out)
+    if head is not None:
+        save_head(model, head.labels, head.multi_label, out)
     shutil.copyfile(work / "history.jsonl", out / "history.jsonl")
     return {
         "steps": progress.step,
@@ -99,6 +111,55 @@ def run_training(
         "parameters": sum(plan.total for plan in plans),
         "groups": [asdict(plan) for plan in plans],
         "final_loss": read_history(out / "history.jsonl")[-1]["loss"],
+    }
+
+
+def _base(given: TrainingInput, method: Method, dtype: torch.dtype, device: torch.device) -> torch.nn.Module:
+    """The base model in its file's number format, or as the method wants it held.
+
+    Raises:
+        UserError: random weights are to be held in 4 bits.
+    """
+    if method.quantization is not None and given.model.weights == "random":
+        raise UserError(
+            "random weights cannot be held in 4 bits and adapted",
+            where="model.weights",
+            fix="use pretrained weights, or {type: full}",
+        )
+    return load_model(
+        given.base.path,
+        dtype="auto" if method.quantization is None else dtype,
+        device=device,
+        weights=given.model.weights,
+        seed=given.seed,
+        quantization=method.quantization,
+    )
+
+
+def _with_reference(
+    given: TrainingInput,
+    model: torch.nn.Module,
+    examples: dict[str, list[Example]],
+    dtype: torch.dtype,
+    work: Path,
+    on_event: Callable[[dict[str, Any]], None],
+) -> dict[str, list[Example]]:
+    """Every split's examples with their log-probabilities under the model as it is now."""
+
+    def tell(done: int, total: int) -> None:
+        on_event({"event": "progress", "done": done, "total": total, "note": "the model before training"})
+
+    work.mkdir(parents=True, exist_ok=True)
+    return {
+        split: with_reference(
+            model,
+            some,
+            work / f"reference-{split}.safetensors",
+            pad_id=given.renderer.pad_id,
+            dtype=dtype,
+            tell=tell,
+        )
+        for split, some in examples.items()
     }
 
 

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 
-from danlu.recipe.train import FullMethod
+from danlu.models.heads import NAME
+from danlu.recipe.methods import FullMethod
+from danlu.recipe.optimizer import RateOverride
+from danlu.training.method import Preparation
 
 
 class Full:
     """The method of `{type: full}`."""
 
     kind = "weights"
-    frozen_dtype = False
+    quantization = None
 
     def __init__(self, config: FullMethod) -> None:
         self.config = config
 
-    def prepare(self, model: torch.nn.Module, *, seed: int) -> torch.nn.Module:
+    def prepare(self, model: torch.nn.Module, start: Preparation) -> torch.nn.Module:
         """The model with every parameter set to train; nothing is random here."""
-        for parameter in model.parameters():
-            parameter.requires_grad_(True)
-        return model
+        return model.requires_grad_(True)
+
+    def rates(self) -> Sequence[RateOverride]:
+        """See Method."""
+        return []
 
     def save(self, model: torch.nn.Module, folder: Path) -> None:
-        """config.json and model.safetensors."""
-        cast(Any, model).save_pretrained(str(folder))
+        """config.json and model.safetensors; a head of an objective's has files of its own."""
+        state = {name: value for name, value in model.state_dict().items() if not name.startswith(f"{NAME}.")}
+        cast(Any, model).save_pretrained(str(folder), state_dict=state)

@@ -1,0 +1,76 @@
+"""A base held in 4 bits by bitsandbytes, and the plain weights that it stands for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from danlu.recipe.choices import optional
+
+FILE = "quantization.json"
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """How the weights of the linear layers are held.
+
+    Attributes:
+        format: 'nf4' (Dettmers et al., 2023, arXiv:2305.14314) or 'fp4'.
+        double: whether their scales are quantised too.
+    """
+
+    format: str = "nf4"
+    double: bool = True
+
+    def arguments(self, dtype: torch.dtype, device: torch.device) -> dict[str, Any]:
+        """What `from_pretrained` needs to load a model so.
+
+        Args:
+            dtype: of the computation.
+            device: where the model goes.
+
+        Raises:
+            UserError: bitsandbytes is not installed.
+        """
+        from transformers import BitsAndBytesConfig
+
+        optional("bitsandbytes", "quant")
+        config: Any = BitsAndBytesConfig
+        return {
+            "quantization_config": config(
+                load_in_4bit=True,
+                bnb_4bit_quant_type=self.format,
+                bnb_4bit_use_double_quant=self.double,
+                bnb_4bit_compute_dtype=dtype,
+            ),
+            "device_map": {"": str(device)},
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write quantization.json."""
+        (folder / FILE).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+
+def read_quantization(folder: Path) -> Quantization | None:
+    """What a trained folder says of its base, or None: the base is held as it is."""
+    file = folder / FILE
+    return Quantization(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+
+
+def dequantize(model: torch.nn.Module, dtype: torch.dtype) -> torch.nn.Module:
+    """Put plain linear layers in place of those in 4 bits: the weights that every product is computed with."""
+    bitsandbytes = optional("bitsandbytes", "quant")
+    names = [name for name, module in model.named_modules() if isinstance(module, bitsandbytes.nn.Linear4bit)]
+    for name in names:
+        held: Any = model.get_submodule(name)
+        plain = torch.nn.Linear(held.in_features, held.out_features, bias=held.bias is not None, device="meta")
+        weight = bitsandbytes.functional.dequantize_4bit(held.weight.data, held.weight.quant_state).to(dtype)
+        plain.weight = torch.nn.Parameter(weight, requires_grad=False)
+        if held.bias is not None:
+            plain.bias = torch.nn.Parameter(held.bias.data.to(dtype), requires_grad=False)
+        model.set_submodule(name, plain)
+    return model
