@@ -2,4 +2,7 @@
 
 from danlu.recipe.choices import Choices
 
-EXPORTERS = Choices("export", {"merged": "danlu.export.merged:export_merged"})
+EXPORTERS = Choices(
+    "export",
+    {"merged": "danlu.export.merged:export_merged", "trained": "danlu.export.trained:export_trained"},
+)

@@ -19,7 +19,7 @@ from danlu.models.identity import ModelFolder
 from danlu.models.loading import DTYPES, load_model, load_renderer
 from danlu.models.trained import load_trained, trained_card
 from danlu.recipe.errors import InternalFault, UserError
-from danlu.recipe.export import MergedExport
+from danlu.recipe.export import ExportSection, MergedExport
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ class ExportInput:
     """What an export is made from.
 
     Attributes:
-        config: the recipe's export section.
+        config: the recipe's export section, of the type that the exporter is for.
         trained: folder of the train stage.
         base: the base model.
         renderer: the base's chat renderer, whose files travel along.
         samples: held-out token sequences on which equality is measured.
     """
 
-    config: MergedExport
+    config: ExportSection
     trained: Path
     base: ModelFolder
     renderer: ChatRenderer
@@ -55,8 +55,10 @@ def export_merged(given: ExportInput, out: Path) -> dict[str, Any]:
         raise UserError(
             "there are no held-out rows to prove the export on", where="export", fix="give data.split.test a share"
         )
+    config = given.config
+    assert isinstance(config, MergedExport)
     device = default_device()
-    dtype = _dtype(given)
+    dtype = _dtype(given, config)
     model: Any = load_trained(given.trained, given.base, dtype=torch.float32, device=device, plain=True)
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload(safe_merge=True)
@@ -68,11 +70,11 @@ def export_merged(given: ExportInput, out: Path) -> dict[str, Any]:
     load_renderer(out)  # refuses the folder if saving changed how conversations are rendered
     reference = load_trained(given.trained, given.base, dtype=torch.float32, device=device)
     candidate = load_model(out, dtype=torch.float32, device=device)
-    equivalence = measure_equivalence(reference, candidate, given.samples[: given.config.prompts])
-    if equivalence.mean_kl > given.config.max_mean_kl or equivalence.top1 < given.config.min_top1:
+    equivalence = measure_equivalence(reference, candidate, given.samples[: config.prompts])
+    if equivalence.mean_kl > config.max_mean_kl or equivalence.top1 < config.min_top1:
         raise InternalFault(
             f"the exported model is not the trained one: mean KL {equivalence.mean_kl:.2e} (limit "
-            f"{given.config.max_mean_kl:g}), top-1 agreement {equivalence.top1:.4f} (limit {given.config.min_top1:g})",
+            f"{config.max_mean_kl:g}), top-1 agreement {equivalence.top1:.4f} (limit {config.min_top1:g})",
             where="export",
             fix="set export.dtype: fp32; if it still fails, report it with this message",
         )
@@ -80,8 +82,8 @@ def export_merged(given: ExportInput, out: Path) -> dict[str, Any]:
     return {**asdict(equivalence), "dtype": str(dtype).removeprefix("torch."), "size_bytes": size}
 
 
-def _dtype(given: ExportInput) -> torch.dtype:
-    if given.config.dtype != "same":
-        return DTYPES[given.config.dtype]
+def _dtype(given: ExportInput, config: MergedExport) -> torch.dtype:
+    if config.dtype != "same":
+        return DTYPES[config.dtype]
     stored = getattr(AutoConfig.from_pretrained(str(given.base.path), local_files_only=True), "dtype", None)
     return stored if isinstance(stored, torch.dtype) else torch.float32

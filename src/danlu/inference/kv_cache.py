@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from transformers.cache_utils import Cache, DynamicLayer
 
+from danlu.models.started import KeyValues
+
 # Free columns made whenever a layer is copied: a step then writes one column instead of copying the layer
 ROOM = 128
 
@@ -50,10 +52,28 @@ class RoomyLayer(DynamicLayer):
 class RowCache:
     """The state of B rows between two steps: the model's cache, its mask [B, T] and each row's number of tokens."""
 
-    def __init__(self, layers: int, mask: torch.Tensor) -> None:
-        self._layers = [RoomyLayer() for _ in range(layers)]
-        self.mask = mask
-        self.lengths: list[int] = mask.sum(1).tolist()
+    def __init__(self, layers: int, mask: torch.Tensor, start: KeyValues | None = None) -> None:
+        """
+        Args:
+            layers: of the model.
+            mask: [B, T] of the tokens that are about to be read, 0 for padding at the left.
+            start: keys and values [1, H, P, E] of learned positions in front of every sequence, for each layer.
+        """
+        rows = mask.shape[0]
+        spread = [(k.expand(rows, -1, -1, -1), v.expand(rows, -1, -1, -1)) for k, v in start or ()]
+        self._layers = [RoomyLayer(*pair) for pair in spread] or [RoomyLayer() for _ in range(layers)]
+        self.mask = torch.nn.functional.pad(mask, (spread[0][0].shape[2] if spread else 0, 0), value=1)
+        self.lengths: list[int] = self.mask.sum(1).tolist()
+
+    def put_padding_first(self) -> None:
+        """After a prompt behind learned positions: move the padding between the two to the left of both."""
+        if bool(self.mask.all()):
+            return
+        order = self.mask.argsort(dim=1, stable=True)  # [B, T]: padding, then the rest as it was
+        self.mask = self.mask.gather(1, order)
+        self._layers = [
+            RoomyLayer(*(_reordered(tensor, order) for tensor in (layer.keys, layer.values))) for layer in self._layers
+        ]
 
     @property
     def model_cache(self) -> Cache:
@@ -89,6 +109,10 @@ class RowCache:
             RoomyLayer(_joined(mine.keys, theirs.keys, time), _joined(mine.values, theirs.values, time))
             for mine, theirs in zip(self._layers, other._layers, strict=True)
         ]
+
+
+def _reordered(tensor: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
+    return tensor.gather(2, order[:, None, :, None].expand(-1, tensor.shape[1], -1, tensor.shape[3]))
 
 
 def _joined(first: torch.Tensor, second: torch.Tensor, time: int) -> torch.Tensor:

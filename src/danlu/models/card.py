@@ -19,6 +19,7 @@ class ModelCard:
         kind: 'adapter' or 'parts' (of a base that they need), 'weights' (all trained parameters) or 'merged' (stands
             alone).
         base: the recipe's name of the base model.
+        base_revision: on its hub; empty for the newest, and for folders.
         base_fingerprint: content hash of the base it was trained on.
         rendering_hash: `ChatRenderer.rendering_hash` of training time.
         thinking: whether it learned to think before it answers.
@@ -29,6 +30,7 @@ class ModelCard:
     base_fingerprint: str
     rendering_hash: str
     thinking: bool = False
+    base_revision: str = ""
 
     def save(self, folder: Path) -> None:
         """Write danlu.json into a folder."""

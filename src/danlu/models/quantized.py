@@ -61,16 +61,7 @@ def read_quantization(folder: Path) -> Quantization | None:
     return Quantization(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
 
 
-def dequantize(model: torch.nn.Module, dtype: torch.dtype) -> torch.nn.Module:
+def dequantize(model: Any, dtype: torch.dtype) -> torch.nn.Module:
     """Put plain linear layers in place of those in 4 bits: the weights that every product is computed with."""
-    bitsandbytes = optional("bitsandbytes", "quant")
-    names = [name for name, module in model.named_modules() if isinstance(module, bitsandbytes.nn.Linear4bit)]
-    for name in names:
-        held: Any = model.get_submodule(name)
-        plain = torch.nn.Linear(held.in_features, held.out_features, bias=held.bias is not None, device="meta")
-        weight = bitsandbytes.functional.dequantize_4bit(held.weight.data, held.weight.quant_state).to(dtype)
-        plain.weight = torch.nn.Parameter(weight, requires_grad=False)
-        if held.bias is not None:
-            plain.bias = torch.nn.Parameter(held.bias.data.to(dtype), requires_grad=False)
-        model.set_submodule(name, plain)
-    return model
+    plain: torch.nn.Module = model.dequantize(dtype)
+    return plain.to(dtype)

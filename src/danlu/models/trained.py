@@ -11,10 +11,13 @@ import torch
 from danlu.models import bottleneck, parts, started
 from danlu.models.card import ModelCard, read_card
 from danlu.models.heads import put_head
-from danlu.models.identity import ModelFolder
+from danlu.models.identity import ModelFolder, resolve_model
 from danlu.models.loading import load_model
 from danlu.models.quantized import dequantize, read_quantization
 from danlu.recipe.errors import UserError
+
+NEEDS_BASE = frozenset({"adapter", "parts"})
+"""Kinds of a card whose folder loads only over its base."""
 
 
 def load_trained(
@@ -38,7 +41,7 @@ def load_trained(
         UserError: no model card, or the base's content has changed since training.
     """
     card = trained_card(folder)
-    if card.kind not in {"adapter", "parts"}:
+    if card.kind not in NEEDS_BASE:
         model: torch.nn.Module = load_model(folder, dtype=dtype, device=device)
         put_head(model, folder)
         return model
@@ -76,6 +79,22 @@ def _adapted(model: torch.nn.Module, folder: Path) -> torch.nn.Module:
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         tuned: torch.nn.Module = PeftModel.from_pretrained(model, str(folder))
     return tuned
+
+
+def load_folder(
+    folder: Path, *, dtype: torch.dtype | str = "auto", device: torch.device | str = "cpu"
+) -> torch.nn.Module:
+    """Any model that can be served: one that stands alone, or what was trained over the base that its card names.
+
+    Raises:
+        UserError: no model, or its base is not to be had or has changed.
+    """
+    card = read_card(folder)
+    if card is None or card.kind not in NEEDS_BASE:
+        model = load_model(folder, dtype=dtype, device=device)
+        put_head(model, folder)
+        return model
+    return load_trained(folder, resolve_model(card.base, card.base_revision or None), dtype=dtype, device=device)
 
 
 def trained_card(folder: Path) -> ModelCard:

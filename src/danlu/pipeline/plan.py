@@ -12,6 +12,7 @@ from danlu.models.chat import RENDERING_VERSION
 from danlu.models.identity import ModelFolder, resolve_model, tokenizer_fingerprint
 from danlu.recipe.errors import UserError
 from danlu.recipe.loading import field_at
+from danlu.recipe.objectives import has_head
 from danlu.recipe.recipe import Recipe
 from danlu.runs.hashing import hash_data, hash_file
 from danlu.runs.workspace import Workspace
@@ -26,7 +27,7 @@ KINDS = {
     "export": "export",
 }
 
-VERSIONS = {"data": 3, "train": 1, "evaluate_base": 1, "evaluate": 1, "export": 1}
+VERSIONS = {"data": 3, "train": 2, "evaluate_base": 1, "evaluate": 1, "export": 1}
 """Counted up by hand when a stage's code changes what it makes: then its artifacts are made again."""
 
 _EVALUATE = ("seed", "evaluate.metrics", "evaluate.split", "evaluate.max_rows", "evaluate.max_new_tokens")
@@ -109,8 +110,9 @@ def make_plan(recipe: Recipe, until: str = "export") -> Plan:
     names = list(ORDER[: ORDER.index(until) + 1])
     if recipe.evaluate.compare_to == "none" and "evaluate_base" in names:
         names.remove("evaluate_base")
-    if until == "export" and recipe.train.objective.type == "language_modeling":
-        # Plain text has no questions: there is nothing to answer, so the evaluation stages do not apply
+    objective = recipe.train.objective
+    if until == "export" and (objective.type == "language_modeling" or has_head(objective)):
+        # Plain text has no questions, and a head of its own gives no answers in words
         names = [name for name in names if not name.startswith("evaluate")]
     stages: dict[str, Stage] = {}
     for name in names:

@@ -21,4 +21,14 @@ class MergedExport(Section):
     prompts: int = Field(default=32, ge=1, description="held-out rows on which equality is measured")
 
 
-ExportSection = Annotated[MergedExport, Field(description="how the trained model leaves the house")]
+class TrainedExport(Section):
+    """What training wrote (adapters, parts, a head) beside the base that it needs; for what cannot be merged."""
+
+    type: Literal["trained"] = "trained"
+    prompts: int = Field(default=32, ge=1, description="held-out rows on which equality is measured")
+
+
+ExportSection = Annotated[
+    MergedExport | TrainedExport,
+    Field(discriminator="type", description="how the trained model leaves the house"),
+]

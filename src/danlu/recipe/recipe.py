@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Any
+
+from pydantic import Field, model_validator
 
 from danlu.recipe.data import DataSection
 from danlu.recipe.evaluate import EvaluateSection
 from danlu.recipe.export import ExportSection, MergedExport
+from danlu.recipe.methods import MERGES
 from danlu.recipe.model import ModelSection
+from danlu.recipe.objectives import has_head
 from danlu.recipe.section import Section
 from danlu.recipe.serve import ServeSection
 from danlu.recipe.train import TrainSection
@@ -24,3 +28,38 @@ class Recipe(Section):
     evaluate: EvaluateSection = EvaluateSection()
     export: ExportSection = MergedExport()
     serve: ServeSection = ServeSection()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _export_of_method(cls, value: Any) -> Any:
+        """Where no type is named, what cannot be merged is exported as it was trained."""
+        export = value.get("export") or {} if isinstance(value, dict) else None
+        if not isinstance(export, dict) or "type" in export:
+            return value
+        train = value.get("train") or {}
+        found = train.model_dump() if isinstance(train, TrainSection) else train
+        method, objective = (found.get(key) if isinstance(found, dict) else None for key in ("method", "objective"))
+        kind = method.get("type", "lora") if isinstance(method, dict) else "lora"
+        merges = kind in MERGES and not _answers_in_numbers(objective)
+        return {**value, "export": {"type": "merged" if merges else "trained", **export}}
+
+    @model_validator(mode="after")
+    def _merges_if_it_must(self) -> Recipe:
+        if self.export.type != "merged":
+            return self
+        if self.train.method.type not in MERGES:
+            raise ValueError(
+                f"export: what method '{self.train.method.type}' trains cannot be merged; set export: {{type: trained}}"
+            )
+        if has_head(self.train.objective):
+            raise ValueError("export: a head of its own cannot be merged; set export: {type: trained}")
+        return self
+
+
+def _answers_in_numbers(objective: Any) -> bool:
+    """Whether a raw objective section is one whose model has a head of its own."""
+    if not isinstance(objective, dict):
+        return False
+    return objective.get("type") == "reward" or (
+        objective.get("type") == "classification" and objective.get("head", "linear") == "linear"
+    )

@@ -51,20 +51,23 @@ def add_lora(
     ranks = {name: rank for name in chosen if (rank := _own_rank(name, settings, layers)) is not None}
     if settings.experts and not any(name.endswith(_EXPERTS[0]) for name, _ in model.named_parameters()):
         raise UserError("the model has no experts", where="train.method.experts", fix="leave 'experts' out")
-    config = LoraConfig(
-        r=settings.rank,
-        lora_alpha=cast(int, alpha),
-        lora_dropout=settings.dropout,
-        target_modules=_shortest(chosen, layers),
-        target_parameters=_EXPERTS if settings.experts else None,
-        rank_pattern=ranks,
-        alpha_pattern={name: _same_scale(alpha, settings, rank) for name, rank in ranks.items()},
-        use_rslora=settings.rank_stabilized,
-        use_dora=settings.dora,
-        init_lora_weights=cast(Any, "pissa_niter_16" if settings.init == "pissa" else True),
-        bias="none",
-        task_type="CAUSAL_LM",
-    )
+    with warnings.catch_warnings():
+        # What PEFT's own way of saving a start from singular values cannot do, `save_difference` does
+        warnings.filterwarnings("ignore", "Using Rank-Stabilized LoRA with rank_pattern", UserWarning)
+        config = LoraConfig(
+            r=settings.rank,
+            lora_alpha=cast(int, alpha),
+            lora_dropout=settings.dropout,
+            target_modules=_shortest(chosen, layers),
+            target_parameters=_EXPERTS if settings.experts else None,
+            rank_pattern=ranks,
+            alpha_pattern={name: _same_scale(alpha, settings, rank) for name, rank in ranks.items()},
+            use_rslora=settings.rank_stabilized,
+            use_dora=settings.dora,
+            init_lora_weights=cast(Any, "pissa_niter_16" if settings.init == "pissa" else True),
+            bias="none",
+            task_type="CAUSAL_LM",
+        )
     return wrap(model, config, seed)
 
 

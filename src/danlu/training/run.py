@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,14 @@ from danlu.recipe.errors import UserError
 from danlu.recipe.model import ModelSection
 from danlu.recipe.train import TrainSection
 from danlu.training.history import read_history
-from danlu.training.loop import TrainingJob, train
+from danlu.training.loop import TrainingJob, train, validate
 from danlu.training.method import Method, Preparation, group_plans, hold
 from danlu.training.methods import METHODS
 from danlu.training.objective import Example, Objective
 from danlu.training.objectives import OBJECTIVES
 from danlu.training.reference import with_reference
+
+SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def run_training(
     dtype = compute_dtype(given.train.precision, device)
     method: Method = METHODS.load(given.train.method.type)(given.train.method)
     objective: Objective = OBJECTIVES.load(given.train.objective.type)(given.train.objective)
-    examples = {split: objective.examples(load_samples(given.dataset, split)) for split in ("train", "validation")}
+    examples = {split: objective.examples(load_samples(given.dataset, split)) for split in SPLITS}
     model: torch.nn.Module = _base(given, method, dtype, device)
     if objective.needs_reference:
         examples = _with_reference(given, model, examples, dtype, work, on_event)
@@ -83,21 +85,20 @@ def run_training(
     hold(model, dtype)
     plans = group_plans(model)
     seed_everything(given.seed)
-    progress = train(
-        TrainingJob(
-            model=model,
-            objective=objective,
-            train=examples["train"],
-            validation=examples["validation"],
-            config=given.train,
-            seed=given.seed,
-            pad_id=given.renderer.pad_id,
-            dtype=dtype,
-            folder=work,
-            on_event=on_event,
-            rates=method.rates(),
-        )
+    job = TrainingJob(
+        model=model,
+        objective=objective,
+        train=examples["train"],
+        validation=examples["validation"],
+        config=given.train,
+        seed=given.seed,
+        pad_id=given.renderer.pad_id,
+        dtype=dtype,
+        folder=work,
+        on_event=on_event,
+        rates=method.rates(),
     )
+    progress = train(job)
     _save(given, method, model, out)
     if head is not None:
         save_head(model, head.labels, head.multi_label, out)
@@ -110,8 +111,15 @@ def run_training(
         "trained_parameters": sum(plan.trained for plan in plans),
         "parameters": sum(plan.total for plan in plans),
         "groups": [asdict(plan) for plan in plans],
+        "test": _test_figures(job, examples["test"]),
         "final_loss": read_history(out / "history.jsonl")[-1]["loss"],
     }
+
+
+def _test_figures(job: TrainingJob, examples: Sequence[Example]) -> dict[str, float]:
+    """The objective's figures on the test split, or {} where it is empty."""
+    found = validate(replace(job, validation=examples)) if examples else {}
+    return {name.removeprefix("validation_"): value for name, value in found.items()}
 
 
 def _base(given: TrainingInput, method: Method, dtype: torch.dtype, device: torch.device) -> torch.nn.Module:
@@ -174,4 +182,5 @@ def _save(given: TrainingInput, method: Method, model: torch.nn.Module, out: Pat
         base_fingerprint=given.base.fingerprint,
         rendering_hash=given.renderer.rendering_hash,
         thinking=given.thinking,
+        base_revision=given.model.revision or "",
     ).save(out)

@@ -19,7 +19,10 @@ from danlu.inference.sampling import TokenSampler
 from danlu.inference.schedule import Answering, Schedule
 from danlu.models.chat import ChatRenderer
 from danlu.models.device import default_device, native_bf16
-from danlu.models.loading import DTYPES, load_model, load_renderer
+from danlu.models.heads import NAME as HEAD
+from danlu.models.loading import DTYPES, load_renderer
+from danlu.models.started import KeyValues, StartedModel
+from danlu.models.trained import load_folder
 from danlu.recipe import serve as recipe
 from danlu.recipe.errors import InternalFault, UserError
 
@@ -42,7 +45,7 @@ class TransformersEngine:
     def __init__(self, model: torch.nn.Module, renderer: ChatRenderer, *, max_batch: int = 8) -> None:
         """
         Raises:
-            UserError: a model whose cache is not plain keys and values, or with prompt-learning adapters.
+            UserError: a model whose cache is not plain keys and values, or one that answers with the numbers of a head.
         """
         _check_supported(model)
         self.renderer = renderer
@@ -50,6 +53,11 @@ class TransformersEngine:
         self._model: Any = model.eval()
         self._config = _inner(model).config.get_text_config()
         self.max_context = int(self._config.max_position_embeddings)
+        self._learned: KeyValues | None = None
+        if isinstance(model, StartedModel):
+            self.max_context -= model.length
+            with torch.no_grad():
+                self._learned = model.key_values()
         self._layers = int(self._config.num_hidden_layers)
         self._vocabulary = int(_inner(model).get_input_embeddings().num_embeddings)
         self._end_ids = frozenset({renderer.eos_id, *_generation_ends(model)})
@@ -72,9 +80,9 @@ class TransformersEngine:
             raise UserError(f"unknown dtype '{dtype}'", fix="auto, fp32 or bf16")
         where = torch.device(device) if device else default_device()
         renderer = load_renderer(folder)
-        model = load_model(folder, dtype=DTYPES.get(dtype, "auto"), device=where)
-        if dtype == "auto" and model.dtype == torch.bfloat16 and not native_bf16(where):
-            model = model.float()  # type: ignore[no-untyped-call]
+        model = load_folder(folder, dtype=DTYPES.get(dtype, "auto"), device=where)
+        if dtype == "auto" and _inner(model).dtype == torch.bfloat16 and not native_bf16(where):
+            model = model.float()
         return cls(model, renderer, max_batch=max_batch)
 
     @property
@@ -166,8 +174,12 @@ class TransformersEngine:
         )  # [B, T]
         lengths = torch.tensor([len(prompt) for prompt in prompts], device=self._device)
         positions = torch.arange(longest, device=self._device) - (longest - lengths)[:, None]  # [B, T]
-        cache = RowCache(self._layers, (positions >= 0).long())
-        return cache, self._logits(ids, positions.clamp(min=0), cache)
+        cache = RowCache(self._layers, (positions >= 0).long(), self._learned)
+        if self._learned is None:
+            return cache, self._logits(ids, positions.clamp(min=0), cache)
+        logits = self._logits(ids, positions.clamp(min=0) + self._learned[0][0].shape[2], cache)
+        cache.put_padding_first()
+        return cache, logits
 
     def _take(self, rows: Sequence[_Row], logits: torch.Tensor) -> list[Delta]:
         """Choose and book a token for each row from logits [B, V]."""
@@ -234,10 +246,16 @@ def _generation_ends(model: torch.nn.Module) -> list[int]:
 
 
 def _check_supported(model: Any) -> None:
-    adapters = getattr(model, "peft_config", {}) if hasattr(model, "get_base_model") else {}
+    if any(name == HEAD for name, _ in _inner(model).named_children()):
+        raise UserError(
+            "the model answers with the numbers of a head of its own, not in words",
+            fix="train with an objective that answers in words, such as sft, or classification with head: words",
+        )
+    adapters = {} if isinstance(model, StartedModel) else getattr(model, "peft_config", {})
     if any(one.is_prompt_learning for one in adapters.values()):
         raise UserError(
-            "prompt and prefix adapters cannot be batched by this engine", fix="use lora, or full fine-tuning"
+            "prompt and prefix adapters in PEFT's own wrapper cannot be batched by this engine",
+            fix="load the folder with danlu.models.trained.load_folder",
         )
     config = _inner(model).config
     plain = all(type(layer) is DynamicLayer for layer in DynamicCache(config=config).layers)

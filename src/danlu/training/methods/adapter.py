@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from danlu.models.bottleneck import BottleneckConfig, attach_bottlenecks, save_bottlenecks
+from danlu.models.quantized import Quantization
 from danlu.recipe.methods import AdapterMethod
 from danlu.recipe.optimizer import RateOverride
 from danlu.training.method import Preparation
@@ -17,7 +18,7 @@ class Adapter:
     """The method of `{type: adapter}`."""
 
     kind = "adapter"
-    quantization = None
+    quantization: Quantization | None = None
 
     def __init__(self, config: AdapterMethod) -> None:
         self._shape = BottleneckConfig(config.placement, config.width, config.activation, config.dropout)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from danlu.models.parts import save_parts
+from danlu.models.quantized import Quantization
 from danlu.recipe.errors import UserError
 from danlu.recipe.methods import FreezeMethod
 from danlu.recipe.optimizer import RateOverride
@@ -20,7 +21,7 @@ class Freeze:
     """The method of `{type: freeze}`."""
 
     kind = "parts"
-    quantization = None
+    quantization: Quantization | None = None
 
     def __init__(self, config: FreezeMethod) -> None:
         self.config = config

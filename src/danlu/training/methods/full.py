@@ -9,6 +9,7 @@ from typing import Any, cast
 import torch
 
 from danlu.models.heads import NAME
+from danlu.models.quantized import Quantization
 from danlu.recipe.methods import FullMethod
 from danlu.recipe.optimizer import RateOverride
 from danlu.training.method import Preparation
@@ -18,7 +19,7 @@ class Full:
     """The method of `{type: full}`."""
 
     kind = "weights"
-    quantization = None
+    quantization: Quantization | None = None
 
     def __init__(self, config: FullMethod) -> None:
         self.config = config

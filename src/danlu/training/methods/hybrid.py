@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from danlu.models.parts import save_parts
+from danlu.models.quantized import Quantization
 from danlu.recipe.methods import HybridMethod
 from danlu.recipe.optimizer import RateOverride
 from danlu.training.adapters import add_lora, lora_rates, save_adapter
@@ -19,7 +20,7 @@ class Hybrid:
     """The method of `{type: hybrid}`."""
 
     kind = "adapter"
-    quantization = None
+    quantization: Quantization | None = None
 
     def __init__(self, config: HybridMethod) -> None:
         self.config = config

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from peft import IA3Config
 
+from danlu.models.quantized import Quantization
 from danlu.recipe.errors import UserError
 from danlu.recipe.methods import Ia3Method
 from danlu.recipe.optimizer import RateOverride
@@ -19,7 +20,7 @@ class Ia3:
     """The method of `{type: ia3}`: k = l_k * W_k x, v = l_v * W_v x, y = W_down (l_ff * h); factors start at 1."""
 
     kind = "adapter"
-    quantization = None
+    quantization: Quantization | None = None
 
     def __init__(self, config: Ia3Method) -> None:
         self.config = config

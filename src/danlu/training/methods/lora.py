@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from danlu.models.quantized import Quantization
 from danlu.recipe.methods import LoraMethod
 from danlu.recipe.optimizer import RateOverride
 from danlu.training.adapters import Initial, adapter_state, add_lora, lora_rates, save_adapter, save_difference
@@ -17,7 +18,7 @@ class Lora:
     """The method of `{type: lora}`: y = W x + (alpha / rank) B A x, A random, B zero, only A and B train."""
 
     kind = "adapter"
-    quantization = None
+    quantization: Quantization | None = None
 
     def __init__(self, config: LoraMethod) -> None:
         self.config = config

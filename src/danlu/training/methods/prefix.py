@@ -8,6 +8,7 @@ from typing import cast
 
 import torch
 
+from danlu.models.quantized import Quantization
 from danlu.models.started import Prefix, StartedModel, save_start
 from danlu.recipe.methods import PrefixMethod
 from danlu.recipe.optimizer import RateOverride
@@ -19,7 +20,7 @@ class PrefixTuning:
     """The method of `{type: prefix}`."""
 
     kind = "adapter"
-    quantization = None
+    quantization: Quantization | None = None
 
     def __init__(self, config: PrefixMethod) -> None:
         self.config = config

@@ -8,6 +8,7 @@ from typing import cast
 
 import torch
 
+from danlu.models.quantized import Quantization
 from danlu.models.started import Prompt, StartedModel, save_start
 from danlu.recipe.methods import PromptMethod
 from danlu.recipe.optimizer import RateOverride
@@ -19,7 +20,7 @@ class PromptTuning:
     """The method of `{type: prompt}`."""
 
     kind = "adapter"
-    quantization = None
+    quantization: Quantization | None = None
 
     def __init__(self, config: PromptMethod) -> None:
         self.config = config
