@@ -8,11 +8,13 @@ import sys
 import tempfile
 import traceback
 from pathlib import Path
-from typing import Any
 
 import click
 
 from danlu import __version__
+from danlu.cli.data import data
+from danlu.cli.running import execute_recipe, print_outcome, recipe_argument, set_option
+from danlu.cli.runs import runs
 from danlu.recipe.errors import DanluError
 from danlu.recipe.language import tr
 
@@ -37,13 +39,6 @@ def cli(context: click.Context, workspace: str) -> None:
     context.obj = workspace
 
 
-recipe_argument = click.argument("recipe", type=click.Path(path_type=Path))
-set_option = click.option(
-    "--set", "overrides", multiple=True, metavar="FIELD=VALUE",
-    help=tr("Override a field, such as train.epochs=2.", "覆盖一个字段，如 train.epochs=2。"),
-)  # fmt: skip
-
-
 @cli.command(help=tr("Write a starter recipe and a small real data set.", "写出入门配方与一小份真实数据。"))
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help=tr("Overwrite files that are there.", "覆盖已有文件。"))
@@ -56,37 +51,6 @@ def init(folder: Path, force: bool) -> None:
     click.echo(tr("next: ", "下一步：") + f"danlu run {folder / 'recipe.yaml'}")
 
 
-def _execute(workspace: str, recipe: Path, overrides: tuple[str, ...], until: str, command: str) -> Any:
-    from rich.console import Console
-
-    from danlu.pipeline.display import RunDisplay
-    from danlu.pipeline.execute import execute
-    from danlu.recipe import load_recipe
-    from danlu.runs import Workspace
-
-    # Where the output is not a terminal (a log), rich would take 80 columns, too few for the comparison
-    console = Console() if sys.stdout.isatty() else Console(width=110)
-    loaded = load_recipe(recipe, overrides)
-    with RunDisplay(console) as display:
-        result = execute(loaded, Workspace(workspace), until=until, command=command, on_event=display)
-    if result.nothing_done:
-        said = tr("Nothing to do: every stage was there already.", "无需执行：所有阶段均已完成。")
-        console.print(said)
-    return console, result
-
-
-def _print_outcome(console: Any, result: Any) -> None:
-    from danlu.pipeline.display import comparison_table
-    from danlu.pipeline.finish import next_commands
-
-    if result.comparisons:
-        console.print(comparison_table(result.comparisons, result.plan.recipe.evaluate.confidence))
-    console.print(tr("report: ", "报告：") + str(result.run.report), soft_wrap=True, highlight=False)
-    if result.version:
-        console.print(tr("model:  ", "模型：") + result.version, highlight=False)
-        console.print(tr("try:    ", "试试：") + "   ".join(next_commands(result.version)), highlight=False)
-
-
 @cli.command(
     help=tr("Do what is missing of data, train, evaluate, export.", "补齐数据、训练、评测、导出中缺少的部分。")
 )
@@ -95,81 +59,10 @@ def _print_outcome(console: Any, result: Any) -> None:
 @click.pass_obj
 def run(workspace: str, recipe: Path, overrides: tuple[str, ...]) -> None:
     """`danlu run`."""
-    _print_outcome(*_execute(workspace, recipe, overrides, "export", "run"))
+    print_outcome(*execute_recipe(workspace, recipe, overrides, "export", "run"))
 
 
-class _DataGroup(click.Group):
-    """`danlu data recipe.yaml` is short for `danlu data make recipe.yaml`."""
-
-    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] not in {"-h", "--help"}:
-            args = ["make", *args]
-        return super().parse_args(context, args)
-
-
-@cli.group(
-    cls=_DataGroup,
-    help=tr(
-        "Make the dataset of a recipe and print its ledger; look into data.",
-        "生成配方的数据集并打印账本；查看数据。",
-    ),
-)
-def data() -> None:
-    """The verbs on data."""
-
-
-@data.command("make", help=tr("Make the dataset and print its ledger (the default).", "生成数据集并打印账本（默认）。"))
-@recipe_argument
-@set_option
-@click.pass_obj
-def data_make(workspace: str, recipe: Path, overrides: tuple[str, ...]) -> None:
-    """`danlu data`."""
-    from danlu.pipeline.dataset_page import PAGE
-    from danlu.pipeline.display import ledger_table, reasons
-
-    console, result = _execute(workspace, recipe, overrides, "data", "data")
-    dataset = result.artifacts["data"]
-    console.print(ledger_table(dataset.facts))
-    for line in reasons(dataset.facts):
-        console.print(f"  {line}", highlight=False)
-    console.print(str(dataset.path / PAGE), soft_wrap=True, highlight=False)
-
-
-@data.command(
-    "pii",
-    help=tr(
-        "Find personal data in a JSONL file; writes spans, never values, and changes nothing.",
-        "在 JSONL 文件中查找个人信息；只写位置不写内容，不改动文件。",
-    ),
-)
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--field", default="text", show_default=True, help=tr("Key of the text; a.b goes in.", "文本字段名。"))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help=tr("JSONL of spans.", "输出的位置文件。"))
-@click.option("--names", type=click.Choice(["rules", "model"]), default="rules", show_default=True)
-def data_pii(file: Path, field: str, out: Path, names: str) -> None:
-    """`danlu data pii`."""
-    from rich.console import Console
-
-    from danlu.data.personal.scan import scan_file
-    from danlu.pipeline.display import RowsDisplay, kinds_table
-
-    console = Console()
-    with RowsDisplay(console, tr("personal data", "个人信息")) as progress:
-        counts = scan_file(file, field, out, names=names, progress=progress)
-    console.print(kinds_table(counts))
-    console.print(str(out), soft_wrap=True, highlight=False)
-
-
-@data.command("diff", help=tr("Compare two datasets by their rows.", "按行比较两个数据集。"))
-@click.argument("a", type=click.Path(path_type=Path))
-@click.argument("b", type=click.Path(path_type=Path))
-def data_diff(a: Path, b: Path) -> None:
-    """`danlu data diff`."""
-    from rich.console import Console
-
-    from danlu.pipeline.report.diff import diff_datasets, diff_table
-
-    Console().print(diff_table(diff_datasets(a, b)))
+cli.add_command(data)
 
 
 @cli.command(help=tr("Train (or go on training); stops before evaluation.", "训练（或继续训练），不评测。"))
@@ -178,7 +71,7 @@ def data_diff(a: Path, b: Path) -> None:
 @click.pass_obj
 def train(workspace: str, recipe: Path, overrides: tuple[str, ...]) -> None:
     """`danlu train`."""
-    console, result = _execute(workspace, recipe, overrides, "train", "train")
+    console, result = execute_recipe(workspace, recipe, overrides, "train", "train")
     facts = result.artifacts["train"].facts
     share = facts["trained_parameters"] / facts["parameters"]
     console.print(
@@ -194,7 +87,7 @@ def train(workspace: str, recipe: Path, overrides: tuple[str, ...]) -> None:
 @click.pass_obj
 def evaluate(workspace: str, recipe: Path, overrides: tuple[str, ...]) -> None:
     """`danlu evaluate`."""
-    _print_outcome(*_execute(workspace, recipe, overrides, "evaluate", "evaluate"))
+    print_outcome(*execute_recipe(workspace, recipe, overrides, "evaluate", "evaluate"))
 
 
 @cli.command(
@@ -205,7 +98,7 @@ def evaluate(workspace: str, recipe: Path, overrides: tuple[str, ...]) -> None:
 @click.pass_obj
 def export(workspace: str, recipe: Path, overrides: tuple[str, ...]) -> None:
     """`danlu export`."""
-    console, result = _execute(workspace, recipe, overrides, "export", "export")
+    console, result = execute_recipe(workspace, recipe, overrides, "export", "export")
     facts = result.artifacts["export"].facts
     console.print(
         f"mean KL {facts['mean_kl']:.2e}, top-1 {facts['top1']:.4f} over {facts['positions']} positions; "
@@ -254,24 +147,7 @@ def recipe_schema() -> None:
     click.echo(json.dumps(Recipe.model_json_schema(), indent=2, ensure_ascii=False))
 
 
-@cli.command(help=tr("List runs, or show one with its lineage.", "列出运行，或显示一次运行及其来源。"))
-@click.argument("run_id", required=False)
-@click.pass_obj
-def runs(workspace: str, run_id: str | None) -> None:
-    """`danlu runs`."""
-    from danlu.runs import Workspace
-
-    registry = Workspace(workspace).registry
-    if run_id is None:
-        for row in registry.runs():
-            click.echo(f"{row.id:<48} {row.command:<9} {row.status:<8} {row.started}")
-        return
-    row, artifacts = registry.run(run_id)
-    click.echo(f"{row.id}  {row.command}  {row.status}  {row.started} .. {row.finished or ''}\n{row.folder}")
-    if row.error:
-        click.echo(row.error)
-    for artifact in artifacts:
-        click.echo(f"  {artifact.stage:<14} {artifact.status:<7} {artifact.key[:12]}  {artifact.path}")
+cli.add_command(runs)
 
 
 @cli.command(help=tr("List model versions, or show one.", "列出模型版本，或显示其中一个。"))

@@ -1,0 +1,84 @@
+"""`danlu data` and its verbs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from danlu.cli.running import execute_recipe, recipe_argument, set_option
+from danlu.recipe.language import tr
+
+
+class _DataGroup(click.Group):
+    """`danlu data recipe.yaml` is short for `danlu data make recipe.yaml`."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in {"-h", "--help"}:
+            args = ["make", *args]
+        return super().parse_args(context, args)
+
+
+@click.group(
+    cls=_DataGroup,
+    help=tr(
+        "Make the dataset of a recipe and print its ledger; look into data.",
+        "生成配方的数据集并打印账本；查看数据。",
+    ),
+)
+def data() -> None:
+    """The verbs on data."""
+
+
+@data.command("make", help=tr("Make the dataset and print its ledger (the default).", "生成数据集并打印账本（默认）。"))
+@recipe_argument
+@set_option
+@click.pass_obj
+def data_make(workspace: str, recipe: Path, overrides: tuple[str, ...]) -> None:
+    """`danlu data`."""
+    from danlu.pipeline.dataset_page import PAGE
+    from danlu.pipeline.display import ledger_table, reasons
+
+    console, result = execute_recipe(workspace, recipe, overrides, "data", "data")
+    dataset = result.artifacts["data"]
+    console.print(ledger_table(dataset.facts))
+    for line in reasons(dataset.facts):
+        console.print(f"  {line}", highlight=False)
+    console.print(str(dataset.path / PAGE), soft_wrap=True, highlight=False)
+
+
+@data.command(
+    "pii",
+    help=tr(
+        "Find personal data in a JSONL file; writes spans, never values, and changes nothing.",
+        "在 JSONL 文件中查找个人信息；只写位置不写内容，不改动文件。",
+    ),
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--field", default="text", show_default=True, help=tr("Key of the text; a.b goes in.", "文本字段名。"))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help=tr("JSONL of spans.", "输出的位置文件。"))
+@click.option("--names", type=click.Choice(["rules", "model"]), default="rules", show_default=True)
+def data_pii(file: Path, field: str, out: Path, names: str) -> None:
+    """`danlu data pii`."""
+    from rich.console import Console
+
+    from danlu.data.personal.scan import scan_file
+    from danlu.pipeline.display import RowsDisplay, kinds_table
+
+    console = Console()
+    with RowsDisplay(console, tr("personal data", "个人信息")) as progress:
+        counts = scan_file(file, field, out, names=names, progress=progress)
+    console.print(kinds_table(counts))
+    console.print(str(out), soft_wrap=True, highlight=False)
+
+
+@data.command("diff", help=tr("Compare two datasets by their rows.", "按行比较两个数据集。"))
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+def data_diff(a: Path, b: Path) -> None:
+    """`danlu data diff`."""
+    from rich.console import Console
+
+    from danlu.pipeline.report.diff import diff_datasets, diff_table
+
+    Console().print(diff_table(diff_datasets(a, b)))

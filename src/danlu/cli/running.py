@@ -1,0 +1,50 @@
+"""What the verbs that run a recipe share: their options, the run itself, and what is said at its end."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from danlu.recipe.language import tr
+
+recipe_argument = click.argument("recipe", type=click.Path(path_type=Path))
+set_option = click.option(
+    "--set", "overrides", multiple=True, metavar="FIELD=VALUE",
+    help=tr("Override a field, such as train.epochs=2.", "覆盖一个字段，如 train.epochs=2。"),
+)  # fmt: skip
+
+
+def execute_recipe(workspace: str, recipe: Path, overrides: tuple[str, ...], until: str, command: str) -> Any:
+    """Run a recipe up to a stage with what a person sees of it; (console, result)."""
+    from rich.console import Console
+
+    from danlu.pipeline.display import RunDisplay
+    from danlu.pipeline.execute import execute
+    from danlu.recipe import load_recipe
+    from danlu.runs import Workspace
+
+    # Where the output is not a terminal (a log), rich would take 80 columns, too few for the comparison
+    console = Console() if sys.stdout.isatty() else Console(width=110)
+    loaded = load_recipe(recipe, overrides)
+    with RunDisplay(console) as display:
+        result = execute(loaded, Workspace(workspace), until=until, command=command, on_event=display)
+    if result.nothing_done:
+        said = tr("Nothing to do: every stage was there already.", "无需执行：所有阶段均已完成。")
+        console.print(said)
+    return console, result
+
+
+def print_outcome(console: Any, result: Any) -> None:
+    """The comparison, the report, the model and what to try with it."""
+    from danlu.pipeline.display import comparison_table
+    from danlu.pipeline.finish import next_commands
+
+    if result.comparisons:
+        console.print(comparison_table(result.comparisons, result.plan.recipe.evaluate.confidence))
+    console.print(tr("report: ", "报告：") + str(result.run.report), soft_wrap=True, highlight=False)
+    if result.version:
+        console.print(tr("model:  ", "模型：") + result.version, highlight=False)
+        console.print(tr("try:    ", "试试：") + "   ".join(next_commands(result.version)), highlight=False)
