@@ -98,6 +98,7 @@ def test_a_corrupt_artifact_is_made_again(first: RunResult, workspace: Workspace
         ("train.checkpoints.every=7", set()),
         ("serve.port=1234", set()),
         ("name=other", set()),
+        ("track=[{type: wandb}]", set()),
     ],
 )
 def test_a_key_moves_with_the_fields_a_stage_reads(recipe_text: str, override: str, remade: set[str]) -> None:

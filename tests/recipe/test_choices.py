@@ -15,7 +15,8 @@ from danlu.data.sources import SOURCES
 from danlu.evaluation.metrics import METRICS
 from danlu.export import EXPORTERS
 from danlu.inference.engines import ENGINES
-from danlu.recipe import augmentation, cleaners, data, evaluate, export, methods, objectives, serve, sources
+from danlu.pipeline.trackers import TRACKERS
+from danlu.recipe import augmentation, cleaners, data, evaluate, export, methods, objectives, serve, sources, track
 from danlu.recipe.choices import Choices, optional
 from danlu.recipe.errors import InternalFault, UserError, nearest
 from danlu.recipe.language import chosen_language, tr
@@ -49,6 +50,7 @@ TABLES = [
     (evaluate.Metric, METRICS),
     (serve.Engine, ENGINES),
     (export.ExportSection, EXPORTERS),
+    (track.Tracker, TRACKERS),
 ]
 
 

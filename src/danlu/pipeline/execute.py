@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from danlu.pipeline.plan import Plan, Stage, make_plan
+from danlu.pipeline.trackers import build_trackers
+from danlu.pipeline.tracking import start_tracking
 from danlu.recipe.errors import DanluError
 from danlu.recipe.loading import dump_recipe
 from danlu.recipe.recipe import Recipe
@@ -82,18 +84,29 @@ def execute(
     before = _finished_before(plan, workspace, command)
     if before is not None:
         return before
+    trackers = build_trackers(recipe.track)  # first of all: a missing package is told before work is done
     run = workspace.new_run(recipe.name, dump_recipe(recipe))
     workspace.registry.start_run(run.id, recipe.name, command, run.path)
-    with EventLog(run.events) as log:
+    with run.alive(), EventLog(run.events) as log:
         tell = _teller(log, on_event)
+        tracking = start_tracking(
+            plan, run, workspace, trackers, lambda reason: tell({"event": "fault", "reason": reason})
+        )
+
+        def tell_all(event: dict[str, Any]) -> None:
+            tell(event)
+            tracking(event)
+
         try:
-            result = _run_stages(plan, run, workspace, tell)
+            result = _run_stages(plan, run, workspace, tell_all)
         except BaseException as error:
             reason = error.reason if isinstance(error, DanluError) else f"{type(error).__name__}: {error}"
             tell({"event": "failed", "reason": reason})
             workspace.registry.finish_run(run.id, "failed", reason)
+            tracking.close("failed")
             raise
         workspace.registry.finish_run(run.id, "done")
+        tracking.close("done")
         tell({"event": "done"})
     return result
 
@@ -142,12 +155,13 @@ def _run_stages(plan: Plan, run: RunFolder, workspace: Workspace, tell: OnEvent)
         results.append(StageResult(stage.name, status, seconds, stage.key))
         workspace.registry.book_artifact(run.id, stage.name, (stage.kind, stage.key, artifact.path), status)
         tell({"event": "stage", "stage": stage.name, "status": status, "seconds": seconds, "key": stage.key})
-    from danlu.pipeline.finish import compare_models, register, write_report
+    from danlu.pipeline.finish import compare_models, register, result_event, write_report
 
     comparisons = compare_models(plan, made)
     version = register(plan, run, made, workspace)
     result = RunResult(plan, run, made, results, version, comparisons)
     write_report(result)
+    tell(result_event(result))
     return result
 
 

@@ -58,6 +58,22 @@ def write_report(result: RunResult) -> None:
     write_text(result.run.report, render_report(_report_data(result)))
 
 
+def result_event(result: RunResult) -> dict[str, Any]:
+    """What came out, for the events file and for trackers: scores, comparisons, and where everything lies."""
+    from danlu.evaluation.evaluate import comparison_to_json, read_evaluation
+
+    made = result.artifacts
+    scores = read_evaluation(made["evaluate"].path).scores if "evaluate" in made else []
+    return {
+        "event": "result",
+        "scores": {score.metric: {"value": score.value, "low": score.low, "high": score.high} for score in scores},
+        "comparisons": [comparison_to_json(comparison) for comparison in result.comparisons],
+        "artifacts": {stage: str(artifact.path) for stage, artifact in made.items()},
+        "report": str(result.run.report),
+        "model": result.version,
+    }
+
+
 def _report_data(result: RunResult) -> Any:
     from danlu.evaluation.evaluate import read_evaluation
     from danlu.pipeline.report import ReportData

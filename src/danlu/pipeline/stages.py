@@ -103,8 +103,18 @@ def pseudonym_key(redact: RedactSection | None, keys: Path) -> bytes:
 
 
 def run_train(context: StageContext) -> dict[str, Any]:
-    """Dataset and base to what was trained."""
+    """Dataset and base to what was trained; each step is told with the memory in use at its end."""
+    from danlu.models.device import default_device, memory_in_use
     from danlu.training.run import TrainingInput, run_training
+
+    device, peak = default_device(), 0
+
+    def tell(event: dict[str, Any]) -> None:
+        nonlocal peak
+        if event["event"] == "step":
+            event = {**event, "memory": memory_in_use(device)}
+            peak = max(peak, event["memory"])
+        context.on_event(event)
 
     recipe = context.plan.recipe
     dataset = context.made["data"].path
@@ -117,7 +127,8 @@ def run_train(context: StageContext) -> dict[str, Any]:
         dataset=dataset,
         thinking=any(_thinks(row) for row in load_rows(dataset, "train")),
     )
-    return run_training(given, context.work, context.out, context.on_event)
+    facts = run_training(given, context.work, context.out, tell)
+    return {**facts, "memory": peak}
 
 
 def _thinks(row: Row) -> bool:

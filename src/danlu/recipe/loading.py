@@ -160,6 +160,9 @@ def _absolute_paths(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
     redact = data.get("redact") if isinstance(data, dict) else None
     if isinstance(redact, dict) and isinstance(redact.get("key_file"), str):
         redact["key_file"] = _absolute(redact["key_file"], folder)
+    for tracker in _listed(resolved.get("track")):
+        if isinstance(tracker, dict) and isinstance(tracker.get("folder"), str):
+            tracker["folder"] = _absolute(tracker["folder"], folder)
     model = resolved.get("model")
     if isinstance(model, dict) and isinstance(model.get("base"), str) and looks_like_path(model["base"]):
         model["base"] = _absolute(model["base"], folder)

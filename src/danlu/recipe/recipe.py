@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from danlu.recipe.data import DataSection
 from danlu.recipe.evaluate import EvaluateSection
@@ -14,6 +14,7 @@ from danlu.recipe.model import ModelSection
 from danlu.recipe.objectives import has_head
 from danlu.recipe.section import Section
 from danlu.recipe.serve import ServeSection
+from danlu.recipe.track import Tracker
 from danlu.recipe.train import TrainSection
 
 
@@ -28,6 +29,18 @@ class Recipe(Section):
     evaluate: EvaluateSection = EvaluateSection()
     export: ExportSection = MergedExport()
     serve: ServeSection = ServeSection()
+    track: tuple[Tracker, ...] = Field(
+        default=(), description="told of the run besides its events file; decides nothing"
+    )
+
+    @field_validator("track")
+    @classmethod
+    def _each_tracker_once(cls, value: tuple[Tracker, ...]) -> tuple[Tracker, ...]:
+        kinds = [tracker.type for tracker in value]
+        twice = [kind for kind in kinds if kinds.count(kind) > 1]
+        if twice:
+            raise ValueError(f"'{twice[0]}' stands twice; each tracker is given once")
+        return value
 
     @model_validator(mode="before")
     @classmethod

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+from filelock import FileLock
 
 from danlu.recipe.errors import UserError
 from danlu.runs.artifacts import ArtifactStore
@@ -18,6 +22,7 @@ from danlu.runs.registry import Registry
 
 VARIABLE = "DANLU_WORKSPACE"
 DEFAULT = "danlu-workspace"
+ALIVE = "alive.lock"
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,22 @@ class RunFolder:
     def report(self) -> Path:
         """The page for people."""
         return self.path / "report.html"
+
+    @contextlib.contextmanager
+    def alive(self) -> Iterator[None]:
+        """Held while a process works on the run, so that a killed one can be told from a running one."""
+        with FileLock(self.path / ALIVE):
+            yield
+
+    def is_alive(self) -> bool:
+        """Whether a process works on the run now."""
+        if not (self.path / ALIVE).is_file():
+            return False
+        try:
+            with FileLock(self.path / ALIVE, timeout=0):
+                return False
+        except TimeoutError:
+            return True
 
 
 class Workspace:
@@ -84,9 +105,13 @@ class Workspace:
 
     def work(self, kind: str, key: str) -> Path:
         """Where an unfinished stage keeps what a later process can go on from (checkpoints)."""
-        folder = self.root / "work" / f"{kind}-{key[:20]}"
+        folder = self.work_path(kind, key)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def work_path(self, kind: str, key: str) -> Path:
+        """The folder of `work`, whether it exists or not."""
+        return self.root / "work" / f"{kind}-{key[:20]}"
 
     @property
     def keys(self) -> Path:
