@@ -163,6 +163,7 @@ def test_a_failed_run_is_closed_as_failed_and_can_be_gone_on_with(bench: Bench) 
     for event in (STARTED, {"event": "training", "resumed_at": 0}, step(1)):
         told(event)
     told.close("failed")
+    bench.history(bench.folder / "work.jsonl", range(1, 2))
     again = bench.start("tiny-2")
     for event in (STARTED, {"event": "training", "resumed_at": 1}, step(2)):
         again(event)

@@ -41,12 +41,16 @@ class Store:
         if self.broken:
             raise ConnectionError("no route to host")
 
-    def open(self, run_id: str | None, name: str, config: Mapping[str, Any]) -> tuple[str, FakeRun]:
-        """A run by its id, or a new one."""
+    def open(
+        self, run_id: str | None, name: str, config: Mapping[str, Any], *, anew: bool = False
+    ) -> tuple[str, FakeRun]:
+        """A run by its id, or a new one; `anew`: into a folder of its own, and the newest is the run."""
         self.check()
         run_id = run_id or f"id{next(self.numbers)}"
         run = self.runs.setdefault(run_id, FakeRun())
         run.name, run.opened = name, run.opened + 1
+        if anew:
+            run.curves.clear()
         run.config.update(config)
         return run_id, run
 
@@ -99,7 +103,7 @@ def fake_wandb(store: Store) -> types.ModuleType:
         settings: Settings,
     ) -> Run:
         assert mode == "offline" and project and dir and (id is None or resume == "allow")
-        return Run(*store.open(id, name, config))
+        return Run(*store.open(id, name, config, anew=True))
 
     return module("wandb", init=init, Settings=Settings)
 
@@ -148,7 +152,7 @@ def fake_swanlab(store: Store) -> types.ModuleType:
         resume: str | None = None,
     ) -> Run:
         assert mode == "offline" and project and log_dir and (id is None or resume == "allow")
-        return Run(*store.open(id, name, config))
+        return Run(*store.open(id, name, config, anew=True))
 
     return module("swanlab", init=init, Settings=Settings)
 

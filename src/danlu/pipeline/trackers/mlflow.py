@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from danlu.pipeline.tracker import Opened, Status, TrackedRun, flat
 from danlu.recipe.choices import optional
@@ -26,11 +30,7 @@ class Mlflow:
 
     def open(self, run: TrackedRun, resume: Opened | None) -> Opened:
         """The run of that id if the store still has it, else a new one with the recipe as its parameters."""
-        uri = self._config.uri
-        if uri is None:
-            run.folder.mkdir(parents=True, exist_ok=True)
-            uri = f"sqlite:///{run.folder / 'mlflow.db'}"
-        self._client = self._mlflow.MlflowClient(tracking_uri=uri)
+        self._client = self._mlflow.MlflowClient(tracking_uri=self._config.uri or self._database(run.folder))
         if resume and self._is_there(resume.id):
             self._run = resume.id
             self._client.update_run(self._run, status="RUNNING")
@@ -59,6 +59,22 @@ class Mlflow:
     def close(self, status: Status) -> None:
         """Book the run's end."""
         self._client.set_terminated(self._run, "FINISHED" if status == "done" else "FAILED")
+
+    def _database(self, folder: Path) -> str:
+        """The URI of the workspace's own database.
+
+        MLflow makes its tables one by one and does not mend a file whose maker was killed at it: so it is made under
+        another name, and by one process.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        final, fresh = folder / "mlflow.db", folder / "new.db"
+        with FileLock(folder / "mlflow.lock"):
+            if not final.is_file():
+                fresh.unlink(missing_ok=True)
+                self._mlflow.MlflowClient(tracking_uri=f"sqlite:///{fresh}").get_experiment_by_name("none")
+                if fresh.is_file():
+                    os.replace(fresh, final)
+        return f"sqlite:///{final}"
 
     def _is_there(self, run_id: str) -> bool:
         try:

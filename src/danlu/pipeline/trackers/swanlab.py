@@ -11,7 +11,11 @@ from danlu.recipe.track import SwanlabTracker
 
 
 class Swanlab:
-    """One experiment per danlu run; resumed, it goes on under the same id, offline in a further folder."""
+    """One experiment per danlu run; resumed, it goes on under the same id.
+
+    Offline, what it had not written yet dies with a SIGKILL (some seconds of steps), and nobody can tell which steps
+    those were. So a resumed run has a further folder that holds the whole curve: the newest is the experiment.
+    """
 
     def __init__(self, config: SwanlabTracker) -> None:
         self._swanlab = optional("swanlab", "swanlab")
@@ -34,7 +38,7 @@ class Swanlab:
             settings=self._swanlab.Settings.model_validate(quiet),
             **again,
         )
-        return Opened(str(self._run.id))
+        return Opened(str(self._run.id), 0 if self._config.mode == "offline" else None)
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """A point on each curve."""
@@ -46,7 +50,7 @@ class Swanlab:
         self._run.config.update({"outcome": dict(texts)})
 
     def flush(self) -> None:
-        """It writes by itself, every second or so."""
+        """It writes by itself, and has no call for it."""
 
     def close(self, status: Status) -> None:
         """Book the experiment's end and wait until it is written."""

@@ -11,7 +11,11 @@ from danlu.recipe.track import WandbTracker
 
 
 class Wandb:
-    """One run per danlu run; resumed, it goes on under the same id, offline in a further folder."""
+    """One run per danlu run; resumed, it goes on under the same id.
+
+    Offline, what its process had not written yet dies with a SIGKILL (up to 32 KB of records), and nobody can tell
+    which steps those were. So a resumed run has a further folder that holds the whole curve: the newest is the run.
+    """
 
     def __init__(self, config: WandbTracker) -> None:
         self._wandb = optional("wandb", "wandb")
@@ -34,7 +38,11 @@ class Wandb:
             config=dict(run.recipe),
             settings=settings,
         )
-        return Opened(str(self._run.id))
+        return Opened(str(self._run.id), 0 if self._config.mode == "offline" else self._last_step(resume))
+
+    def _last_step(self, resume: Opened | None) -> int:
+        """What the server holds: a resumed run counts on from there."""
+        return max(0, int(self._run.step) - 1) if resume else 0
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """A point on each curve."""
@@ -45,7 +53,7 @@ class Wandb:
         self._run.summary.update({**values, **texts})
 
     def flush(self) -> None:
-        """A process of its own holds what it was given, and outlives this one."""
+        """It writes by itself, and has no call for it."""
 
     def close(self, status: Status) -> None:
         """Book the run's end and wait until it is written."""
