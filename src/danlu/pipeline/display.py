@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
+from rich.text import Text
 
+from danlu.pipeline.live import Clock, Pauses, TrainingView
 from danlu.recipe.language import tr
 
 NAMES = {
@@ -21,32 +33,46 @@ NAMES = {
 }
 
 
-class RunDisplay:
-    """Shows events of a run as they come; a line stays for each finished stage."""
+class _TimeLeft(TimeRemainingColumn):
+    """Of stages whose pace nobody else tells."""
 
-    def __init__(self, console: Console) -> None:
+    def render(self, task: Task) -> Text:
+        return Text() if task.fields["paced"] else super().render(task)
+
+
+class RunDisplay:
+    """Shows events of a run as they come; a line stays for each finished stage.
+
+    In a terminal the stage that runs is redrawn in place; elsewhere (a log, a pipe) there is a line now and then.
+    """
+
+    def __init__(self, console: Console, clock: Clock = time.monotonic) -> None:
         self.console = console
+        self._clock = clock
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=None if console.width >= 100 else max(8, console.width // 4)),
             MofNCompleteColumn(),
-            TimeRemainingColumn(),
+            _TimeLeft(compact=True),
             TextColumn("{task.fields[note]}"),
             console=console,
-            transient=True,
         )
+        self._training: TrainingView | None = None
+        self._live = Live(get_renderable=self._picture, console=console, transient=True, refresh_per_second=4)
         self._task: Any = None
+        self._pauses = Pauses(clock)
         self._stage = ""
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        if self.console.is_terminal:
+            self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        self._live.stop()
 
     def __call__(self, event: dict[str, Any]) -> None:
         """Show an event."""
@@ -54,30 +80,47 @@ class RunDisplay:
         if handler is not None:
             handler(event)
 
+    def _picture(self) -> Group:
+        return Group(*[part for part in (self._progress, self._training) if part is not None])
+
     def _on_stage(self, event: dict[str, Any]) -> None:
         name = tr(*NAMES[event["stage"]])
         if event["status"] == "started":
-            self._stage = name
-            self._task = self._progress.add_task(name, total=None, note="")
+            self._stage, self._pauses = name, Pauses(self._clock)
+            self._task = self._progress.add_task(name, total=None, note="", paced=event["stage"] == "train")
             return
         self._progress.remove_task(self._task)
+        self._training = None
         said = tr("already there", "已存在") if event["status"] == "reused" else f"{event['seconds']:.1f} s"
         self.console.print(f"[green]✓[/] {name:<16} {said}", highlight=False)
 
     def _on_progress(self, event: dict[str, Any]) -> None:
-        self._progress.update(self._task, completed=event["done"], total=event["total"], note=event.get("note", ""))
+        done, total, note = event["done"], event["total"], event.get("note", "")
+        self._progress.update(self._task, completed=done, total=total, note=note)
+        of = f"/{total:,}" if total else ""
+        self._log(f"{note} {done:,}{of}".strip())
 
     def _on_training(self, event: dict[str, Any]) -> None:
+        self._training = TrainingView(event["steps"], event["resumed_at"], self._clock)
         if event["resumed_at"]:
             done, total = event["resumed_at"], event["steps"]
             self.console.print(tr(f"  going on after step {done} of {total}", f"  从第 {done}/{total} 步继续"))
 
     def _on_step(self, event: dict[str, Any]) -> None:
-        note = f"loss {event['loss']:.3f} · {event['tokens_per_second']:,.0f} tokens/s"
-        self._progress.update(self._task, completed=event["step"], total=event["total"], note=note)
+        first = self._training is None or not self._training.started
+        view = self._training = self._training or TrainingView(event["total"], clock=self._clock)
+        view.step(event)
+        self._progress.update(self._task, completed=event["step"], total=event["total"], note="")
+        self._log(view.line(), now=first or event["step"] == event["total"] or "validation_loss" in event)
+
+    def _log(self, line: str, *, now: bool = False) -> None:
+        """A line where nothing can be redrawn: when it is time for one, or at once."""
+        if not self.console.is_terminal and (now or self._pauses.due()):
+            self._pauses.begin()
+            self.console.print(f"  {self._stage}  {line}", highlight=False, markup=False, soft_wrap=True)
 
     def _on_fault(self, event: dict[str, Any]) -> None:
-        self.console.print(f"[yellow]![/] {event['reason']}", highlight=False)
+        self.console.print(Text.assemble(("! ", "yellow"), event["reason"]), highlight=False)
 
     _on_corrupt = _on_fault
 
