@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from danlu.cli.running import execute_recipe, recipe_argument, set_option
+from danlu.cli.running import console_of, execute_recipe, recipe_argument, set_option
 from danlu.recipe.language import tr
 
 
@@ -82,3 +82,40 @@ def data_diff(a: Path, b: Path) -> None:
     from danlu.pipeline.report.diff import diff_datasets, diff_table
 
     Console().print(diff_table(diff_datasets(a, b)))
+
+
+@data.command(
+    "show",
+    help=tr(
+        "Print a row's tokens with the learned ones marked, and what the ledger says of it.",
+        "打印一行的 token 并标出参与学习的部分，以及账本中的记录。",
+    ),
+)
+@recipe_argument
+@set_option
+@click.option(
+    "--row",
+    required=True,
+    metavar="N | FILE:LINE",
+    help=tr("The N-th row read, counted from 1, or a row id.", "第 N 个读入的行（从 1 起），或行 id。"),
+)
+@click.option("--ids", is_flag=True, help=tr("A line for each token, with its id.", "每个 token 一行，附其 id。"))
+@click.pass_obj
+def data_show(workspace: str, recipe: Path, overrides: tuple[str, ...], row: str, ids: bool) -> None:
+    """`danlu data show`."""
+    from danlu.models.loading import load_renderer
+    from danlu.pipeline.plan import make_plan
+    from danlu.pipeline.show_row import find_row, print_row
+    from danlu.recipe import load_recipe
+    from danlu.runs import Workspace
+
+    plan = make_plan(load_recipe(recipe, overrides), "data")
+    stage, console = plan.stages[0], console_of()
+    found = Workspace(workspace).artifacts.find(stage.kind, stage.key)
+    if found is None:
+        console, result = execute_recipe(workspace, recipe, overrides, "data", "data")
+        found = result.artifacts["data"]
+    renderer = load_renderer(plan.base.path)
+    shown = find_row(found.path, row)
+    control = set(renderer.tokenizer.added_tokens_decoder)
+    print_row(console, shown, lambda tokens: renderer.decode(tokens, special=True), control, ids=ids)

@@ -17,17 +17,22 @@ set_option = click.option(
 )  # fmt: skip
 
 
-def execute_recipe(workspace: str, recipe: Path, overrides: tuple[str, ...], until: str, command: str) -> Any:
-    """Run a recipe up to a stage with what a person sees of it; (console, result)."""
+def console_of() -> Any:
+    """The console that is printed on."""
     from rich.console import Console
 
+    # Where the output is not a terminal (a log), rich would take 80 columns, too few for the comparison
+    return Console() if sys.stdout.isatty() else Console(width=110)
+
+
+def execute_recipe(workspace: str, recipe: Path, overrides: tuple[str, ...], until: str, command: str) -> Any:
+    """Run a recipe up to a stage with what a person sees of it; (console, result)."""
     from danlu.pipeline.display import RunDisplay
     from danlu.pipeline.execute import execute
     from danlu.recipe import load_recipe
     from danlu.runs import Workspace
 
-    # Where the output is not a terminal (a log), rich would take 80 columns, too few for the comparison
-    console = Console() if sys.stdout.isatty() else Console(width=110)
+    console = console_of()
     loaded = load_recipe(recipe, overrides)
     with RunDisplay(console) as display:
         result = execute(loaded, Workspace(workspace), until=until, command=command, on_event=display)

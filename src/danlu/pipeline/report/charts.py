@@ -43,16 +43,16 @@ def loss_curve(history: Sequence[Mapping[str, Any]]) -> Markup:
         # A single spike would bend the average for many steps: it counts as the edge of the chart
         averages = smooth([min(y, up.high) for _, y in raw])
         smoothed = [(x, average) for (x, _), average in zip(raw, averages, strict=True)]
-    parts = [_line(raw, across, up, "raw" if smoothed else "train")]
+    parts = [line(raw, across, up, "raw" if smoothed else "train")]
     if smoothed:
-        parts.append(_line(smoothed, across, up, "train"))
-    parts.append(_line(checks, across, up, "checks"))
+        parts.append(line(smoothed, across, up, "train"))
+    parts.append(line(checks, across, up, "checks"))
     if len(raw) == 1:
-        parts.append(_dot(raw[0], across, up, "train", _hint(raw[0], tr("loss", "损失"), 4)))
-    parts += [_dot(point, across, up, "check", _hint(point, tr("validation loss", "验证损失"), 4)) for point in checks]
+        parts.append(dot(raw[0], across, up, "train", _hint(raw[0], tr("loss", "损失"), 4)))
+    parts += [dot(point, across, up, "check", _hint(point, tr("validation loss", "验证损失"), 4)) for point in checks]
     hints = [(*point, _hint(point, tr("loss", "损失"), 4)) for point in _thinned(raw)]
     name = tr("Loss over training steps", "训练损失曲线")
-    chart = _plot(name, across, up, parts, hints)
+    chart = plot(name, (across, up), parts, hints)
     if above:
         most = number(max(y for _, y in raw), 2)
         note = tr(f"Above the edge of the chart: {above} (highest {most})", f"超出图上缘：{above} 个（最高 {most}）")
@@ -68,11 +68,11 @@ def small_curve(history: Sequence[Mapping[str, Any]], key: str, name: str) -> Ma
     across = _steps(points)
     up = around([0.0, *without_outliers([y for _, y in points])], margin=0.05)
     up = Scale(0.0 if min(y for _, y in points) >= 0 else up.low, up.high)
-    parts = [_line(points, across, up, "plain")]
+    parts = [line(points, across, up, "plain")]
     if len(points) == 1:
-        parts.append(_dot(points[0], across, up, "plain", _hint(points[0], name, 4)))
+        parts.append(dot(points[0], across, up, "plain", _hint(points[0], name, 4)))
     hints = [(*point, _hint(point, name, 4)) for point in _thinned(points)]
-    return _plot(name, across, up, parts, hints, ticks=2)
+    return plot(name, (across, up), parts, hints, ticks=2)
 
 
 def interval_plot(style: MetricStyle, base: Score | None, tuned: Score) -> Markup:
@@ -98,7 +98,7 @@ def interval_plot(style: MetricStyle, base: Score | None, tuned: Score) -> Marku
             )
         )  # fmt: skip
     height = 30 * len(lanes)
-    axis = Markup().join(_across_label(scale(tick), significant(tick)) for tick in scale.ticks(4))
+    axis = Markup().join(across_label(scale(tick), significant(tick)) for tick in scale.ticks(4))
     return Markup(
         '<div class="dots"><svg role="img" aria-label="{}" width="100%" height="{}">{}</svg>'
         '<div class="x-axis" aria-hidden="true">{}</div></div>'
@@ -156,36 +156,42 @@ def histogram(bins: Sequence[Sequence[float]], name: str) -> Markup:
         )
         lower = upper
     every = max(1, math.ceil(len(bins) / 5))
-    labels = [_across_label((i + 1) * width, count(int(bins[i][0]))) for i in range(every - 1, len(bins), every)]
+    labels = [across_label((i + 1) * width, count(int(bins[i][0]))) for i in range(every - 1, len(bins), every)]
     return Markup(
         '<div class="columns"><svg role="img" aria-label="{}" width="100%" height="90">{}</svg>'
         '<div class="x-axis" aria-hidden="true">{}</div></div>'
     ).format(name, Markup().join(rects), Markup().join(labels))
 
 
-def _plot(
+def plot(
     name: str,
-    across: Scale,
-    up: Scale,
+    scales: tuple[Scale, Scale],
     marks: Sequence[Markup],
     hints: Sequence[tuple[float, float, str]],
     ticks: int = 4,
+    *,
+    near: bool = False,
 ) -> Markup:
-    """A chart with axes; `hints` (x, y, text) are shown under the pointer."""
+    """A chart with axes; `hints` (x, y, text) are shown under the pointer: that of its x, or the nearest one."""
+    across, up = scales
     rows, labels = [], []
     for tick in up.ticks(ticks):
         top = round(100 - up(tick), 3)
         rows.append(Markup('<line class="grid" x1="0" x2="100%" y1="{0}%" y2="{0}%"/>').format(top))
         labels.append(Markup('<span style="top:{}%">{}</span>').format(top, significant(tick)))
-    steps = [_across_label(across(tick), significant(tick)) for tick in across.ticks(4) if tick == int(tick)]
+    steps = [across_label(across(tick), significant(tick)) for tick in across.ticks(4) if tick == int(tick)]
     data = json.dumps([[across(x), round(100 - up(y), 2), text] for x, y, text in hints], ensure_ascii=False)
     return Markup(
-        '<div class="plot" data-points="{}"><div class="y-axis" aria-hidden="true">{}</div>'
+        '<div class="plot{}" data-points="{}"><div class="y-axis" aria-hidden="true">{}</div>'
         '<svg class="area" role="img" aria-label="{}">{}{}</svg><div class="x-axis" aria-hidden="true">{}</div></div>'
-    ).format(escape(data), Markup().join(labels), name, Markup().join(rows), Markup().join(marks), Markup().join(steps))
+    ).format(
+        " near" if near else "", escape(data), Markup().join(labels), name, Markup().join(rows), Markup().join(marks),
+        Markup().join(steps),
+    )  # fmt: skip
 
 
-def _line(points: Points, across: Scale, up: Scale, kind: str) -> Markup:
+def line(points: Points, across: Scale, up: Scale, kind: str) -> Markup:
+    """A curve; nothing if it has less than two points."""
     if len(points) < 2:
         return Markup()
     path = " ".join(f"{across(x) * 10:.1f},{1000 - up(y) * 10:.1f}" for x, y in _thinned(points))
@@ -195,7 +201,8 @@ def _line(points: Points, across: Scale, up: Scale, kind: str) -> Markup:
     ).format(kind, path)
 
 
-def _dot(point: tuple[float, float], across: Scale, up: Scale, kind: str, hint: str) -> Markup:
+def dot(point: tuple[float, float], across: Scale, up: Scale, kind: str, hint: str) -> Markup:
+    """A point with a hint."""
     return Markup('<circle class="{}" cx="{}%" cy="{}%" r="4"><title>{}</title></circle>').format(
         kind, across(point[0]), round(100 - up(point[1]), 3), hint
     )
@@ -207,7 +214,8 @@ def _bar(start: float, width: float, kind: str, hint: str) -> Markup:
     )
 
 
-def _across_label(position: float, text: str) -> Markup:
+def across_label(position: float, text: str) -> Markup:
+    """A label below the chart."""
     return Markup('<span style="left:{}%">{}</span>').format(round(position, 3), text)
 
 

@@ -3,6 +3,7 @@
 for (const plot of document.querySelectorAll(".plot")) {
   const points = JSON.parse(plot.dataset.points);
   const area = plot.querySelector(".area");
+  const near = plot.classList.contains("near"); // several curves: the height of the pointer says which
   if (!points.length) continue;
   const tip = document.createElement("div");
   const dot = document.createElement("i");
@@ -13,7 +14,9 @@ for (const plot of document.querySelectorAll(".plot")) {
     const box = area.getBoundingClientRect();
     const outer = plot.getBoundingClientRect();
     const at = (100 * (event.clientX - box.left)) / box.width;
-    const [x, y, text] = points.reduce((a, b) => (Math.abs(b[0] - at) < Math.abs(a[0] - at) ? b : a));
+    const height = (100 * (event.clientY - box.top)) / box.height;
+    const far = (point) => Math.abs(point[0] - at) + (near ? Math.abs(point[1] - height) / 4 : 0);
+    const [x, y, text] = points.reduce((a, b) => (far(b) < far(a) ? b : a));
     const left = box.left - outer.left + (x * box.width) / 100;
     dot.style.left = left + "px";
     dot.style.top = box.top - outer.top + (y * box.height) / 100 + "px";
