@@ -20,6 +20,7 @@ from danlu.pipeline.compare_runs import compare_runs, differences, fields_of, st
 from danlu.pipeline.report.compare import headline, render_comparison
 from danlu.pipeline.report.compare_charts import points_of
 from danlu.pipeline.report.compare_data import Pairing, RunFacts, RunsComparison
+from danlu.pipeline.report.scale import LogScale
 from danlu.recipe import UserError
 from danlu.recipe.evaluate import EvaluateSection
 from danlu.runs import Workspace
@@ -189,6 +190,15 @@ def test_the_page_stands_by_itself_and_draws_every_run(
     ]
     plots = [json.loads(str(a["data-points"])) for _, a in page.tags if "data-points" in a]
     assert all(0 <= x <= 100 and 0 <= y <= 100 for plot in plots for x, y, _ in plot)
+
+
+def test_losses_that_fall_far_are_drawn_on_a_logarithmic_axis() -> None:
+    scale = LogScale(0.1, 10.0)
+    assert [scale(v) for v in (0.1, 1.0, 10.0, 0.0, 99.0)] == [0.0, 50.0, 100.0, 0.0, 100.0]
+    assert scale.ticks() == [0.1, 0.2, 0.5, 1, 2, 5, 10] and LogScale(1e-4, 1e4).ticks(3)[:2] == [1e-4, 1e-3]
+    near, far = ((RunFacts("A", "a", "x", history=history(rate)),) for rate in (0.01, 0.1))
+    said = ["logarithmic" in Page(render_comparison(RunsComparison(runs))).text for runs in (near, far)]
+    assert said == [False, True]
 
 
 def test_empty_runs_make_a_page_too() -> None:

@@ -61,6 +61,7 @@ FULL = ReportData(
         | ({"validation_loss": 3.1 / step} if step % 10 == 0 else {})
         for step in range(1, 41)
     ],
+    training={"tokens": 212_430, "parameters": 8_000_000, "trained_parameters": 400_000, "memory": 1_234_000_000},
     comparisons=[PERPLEXITY, BLEU],
     samples=[
         {"question": f"Question {i}?", "reference": "Yes, at once.", "base": "No.", "tuned": "Yes.", "language": "en"}
@@ -363,3 +364,8 @@ def test_a_few_wild_values_do_not_decide_the_range() -> None:
     usual = [1 + 0.01 * i for i in range(100)]
     assert without_outliers([*usual, 50.0]) == usual
     assert without_outliers([1.0, 50.0]) == [1.0, 50.0]
+
+
+def test_what_the_training_took_is_told() -> None:
+    text = Page(render_report(FULL)).text
+    assert "tokens 212,430" in text and "parameters trained 400,000 (5.0 %)" in text and "memory 1.2 GB" in text

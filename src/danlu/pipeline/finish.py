@@ -89,6 +89,7 @@ def _report_data(result: RunResult) -> Any:
         stages=[(s.name, s.status, s.seconds, s.key) for s in result.stages],
         ledger=dict(made["data"].facts),
         history=read_history(made["train"].path / "history.jsonl") if "train" in made else [],
+        training=dict(made["train"].facts) if "train" in made else {},
         comparisons=list(result.comparisons),
         scores=list(scores),
         samples=_samples(made),

@@ -154,9 +154,10 @@ def _card(index: int, run: RunFacts) -> dict[str, Any]:
 
 
 def _curves(runs: Sequence[RunFacts]) -> list[tuple[str, Any]]:
+    scale = tr(", logarithmic", "，对数坐标") if drawn.is_logarithmic(runs) else ""
     charts = [
-        (tr("by steps", "按步数"), drawn.loss_curves(runs, "step")),
-        (tr("by tokens", "按 token 数"), drawn.loss_curves(runs, "tokens")),
+        (tr("by steps", "按步数") + scale, drawn.loss_curves(runs, "step")),
+        (tr("by tokens", "按 token 数") + scale, drawn.loss_curves(runs, "tokens")),
     ]
     return [(name, chart) for name, chart in charts if chart]
 

@@ -13,9 +13,10 @@ from danlu.pipeline.report import charts
 from danlu.pipeline.report.charts import Points
 from danlu.pipeline.report.compare_data import RunFacts
 from danlu.pipeline.report.numbers import count, number, signed, significant
-from danlu.pipeline.report.scale import Scale, around, smooth, without_outliers
+from danlu.pipeline.report.scale import LogScale, Scale, around, smooth, without_outliers
 from danlu.recipe.language import tr
 
+FALLS_FAR = 6.0  # highest loss over lowest
 MOST_HINTS = 200  # a run's points that tell their value under the pointer
 
 
@@ -47,8 +48,7 @@ def loss_curves(runs: Sequence[RunFacts], by: str) -> Markup:
     if not everything:
         return Markup()
     across = _across(everything)
-    shown = [value for points in raw for value in without_outliers([y for _, y in points])]
-    up = around([*shown, *(y for points in checks for _, y in points)])
+    up = loss_scale(raw, checks)
     marks: list[Markup] = []
     hints: list[tuple[float, float, str]] = []
     for index, run in enumerate(runs):
@@ -65,6 +65,22 @@ def loss_curves(runs: Sequence[RunFacts], by: str) -> Markup:
         hints += [(*point, _hint(run, point, by, tr("loss", "损失"))) for point in _few(raw[index])]
     name = tr("Loss by steps", "按步数的损失") if by == "step" else tr("Loss by tokens", "按 token 数的损失")
     return charts.plot(name, (across, up), marks, hints, near=True)
+
+
+def loss_scale(raw: Sequence[Points], checks: Sequence[Points]) -> Scale:
+    """The axis of losses: logarithmic where they fall so far that the end of the curves would be one flat line."""
+    shown = [value for points in raw for value in without_outliers([y for _, y in points])]
+    shown += [y for points in checks for _, y in points]
+    low, high = min(shown), max(shown)
+    if low > 0 and high / low >= FALLS_FAR:
+        return LogScale(low / 1.08, high * 1.08)
+    return around(shown)
+
+
+def is_logarithmic(runs: Sequence[RunFacts]) -> bool:
+    """Whether the losses of these runs are drawn on a logarithmic axis."""
+    curves = [[points_of(run, key, "step") for run in runs] for key in ("loss", "validation_loss")]
+    return any(curves[0] + curves[1]) and isinstance(loss_scale(*curves), LogScale)
 
 
 def small_curves(runs: Sequence[RunFacts], key: str, name: str) -> Markup:

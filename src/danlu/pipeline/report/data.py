@@ -20,6 +20,7 @@ class ReportData:
         stages: (name, 'made' or 'reused', seconds, key) in order.
         ledger: the sums of the data room's ledger: read, fates, steps, splits, tokens.
         history: one dict per step: step, loss, learning_rate, grad_norm, tokens_per_second, sometimes validation_loss.
+        training: facts of the training: tokens, parameters, trained_parameters, memory (bytes).
         comparisons: base against tuned, per metric.
         scores: of the tuned model alone; those of `comparisons` need not be repeated.
         samples: dicts with question, reference, base (or None), tuned, language; text of strangers.
@@ -35,6 +36,7 @@ class ReportData:
     stages: Sequence[tuple[str, str, float, str]] = ()
     ledger: Mapping[str, Any] = field(default_factory=dict)
     history: Sequence[Mapping[str, Any]] = ()
+    training: Mapping[str, Any] = field(default_factory=dict)
     comparisons: Sequence[Comparison] = ()
     scores: Sequence[Score] = ()
     samples: Sequence[Mapping[str, Any]] = ()

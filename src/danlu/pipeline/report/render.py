@@ -34,7 +34,7 @@ def render_report(data: ReportData) -> str:
         open_samples=OPEN_SAMPLES,
         facts=_facts(data),
         ledger=_ledger(data.ledger) if data.ledger.get("read") else None,
-        training=_training(data.history) if data.history else None,
+        training=_training(data.history) | {"facts": _training_facts(data.training)} if data.history else None,
         export=_export(data.export) if data.export is not None else None,
         stages=[_stage(stage, data.stages) for stage in data.stages],
     )
@@ -175,6 +175,19 @@ def _training(history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "smoothed": len(losses) >= charts.SMOOTHED_FROM,
         "small": [(name, chart) for key, name in small if (chart := charts.small_curve(history, key, name))],
     }
+
+
+def _training_facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(name, amount) of what the training took."""
+    found = []
+    if facts.get("tokens"):
+        found.append((tr("tokens", "token 数"), numbers.count(facts["tokens"])))
+    if facts.get("trained_parameters") and facts.get("parameters"):
+        share = numbers.percent(facts["trained_parameters"] / facts["parameters"], 1)
+        found.append((tr("parameters trained", "训练参数"), f"{numbers.count(facts['trained_parameters'])} ({share})"))
+    if facts.get("memory"):
+        found.append((tr("memory", "内存"), numbers.size(facts["memory"])))
+    return found
 
 
 def _export(export: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,25 @@ class Scale:
         return [round(index * step, 12) if step > 1e-9 else index * step for index in range(first, last + 1)]
 
 
+@dataclass(frozen=True)
+class LogScale(Scale):
+    """The same over positive values, where equal ratios are equal distances."""
+
+    def __call__(self, value: float) -> float:
+        """Position of a value in percent."""
+        if value <= 0:
+            return 0.0
+        share = math.log(value / self.low) / math.log(self.high / self.low)
+        return round(100 * min(1.0, max(0.0, share)), 3)
+
+    def ticks(self, about: int = 4) -> list[float]:
+        """1, 2 and 5 times powers of ten within the range; of too many, the powers alone."""
+        powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+        found = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
+        inside = [round(value, 12) for value in found if self.low <= value <= self.high]
+        return inside if len(inside) <= 2 * about else [10.0**p for p in powers if self.low <= 10.0**p <= self.high]
+
+
 def around(values: Iterable[float], margin: float = 0.08) -> Scale:
     """A scale that holds all values with a margin; a single value is put in the middle."""
     finite = [value for value in values if math.isfinite(value)]
