@@ -17,9 +17,17 @@ from danlu.models.loading import load_renderer
 from danlu.pipeline.execute import execute
 from danlu.pipeline.show_row import find_row, pieces, print_row, visible
 from danlu.recipe import UserError, parse_recipe
+from danlu.recipe.objectives import (
+    ClassificationObjective,
+    DpoObjective,
+    LanguageModelingObjective,
+    Objective,
+    SftObjective,
+)
 from danlu.runs import Workspace
 from tests.test_cli import call
 
+SFT = SftObjective()
 THOUGHT = "<think>\nOne more.\n</think>\n\n"
 
 
@@ -75,12 +83,20 @@ def english(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DANLU_LANG", "en")
 
 
-def shown(dataset: Path, renderer: ChatRenderer, row: str, *, colour: bool = False, ids: bool = False) -> str:
+def shown(
+    dataset: Path,
+    renderer: ChatRenderer,
+    row: str,
+    *,
+    colour: bool = False,
+    ids: bool = False,
+    objective: Objective = SFT,
+) -> str:
     """What is printed of a row."""
     console = Console(file=io.StringIO(), width=60, color_system="truecolor" if colour else None, force_terminal=colour)
     decode = lambda tokens: renderer.decode(tokens, special=True)  # noqa: E731
     control = set(renderer.tokenizer.added_tokens_decoder)
-    print_row(console, find_row(dataset, row), decode, control, ids=ids)
+    print_row(console, find_row(dataset, row, objective), decode, control, ids=ids)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -109,6 +125,41 @@ def test_a_conversation_of_two_samples_shows_both(dataset: Path, renderer: ChatR
     assert "sample 1/2" in out and "sample 2/2" in out
     learned = re.findall(r"⟦([^⟧]*)⟧", out.replace("│", ""))[:2]
     assert [text.split("⏎\n⏎\n")[-1] for text in learned] == ["b<|im_end|>", "d<|im_end|>"]
+
+
+def test_the_objective_decides_what_is_learned(dataset: Path, renderer: ChatRenderer) -> None:
+    last = shown(dataset, renderer, "2", objective=SftObjective(turns="last")).replace("│", "")
+    assert "b<|im_end|>" not in "".join(re.findall(r"⟦([^⟧]*)⟧", last)[:-1]) and "d<|im_end|>⟧" in last
+    everything = shown(dataset, renderer, "1", objective=LanguageModelingObjective()).replace("│", "")
+    assert "⟦user⏎\nHow much" in everything, "all but the first token"
+    for config in (DpoObjective(), ClassificationObjective()):
+        told = shown(dataset, renderer, "1", objective=config)
+        assert f"not for {config.type}: rows.jsonl:" in told and "⟦" in told
+
+
+def test_a_pair_shows_both_answers_and_weights_are_told(
+    base_folder: Path, renderer: ChatRenderer, tmp_path: Path
+) -> None:
+    weighed = said("How much?", "Two.", "And more?", "Three.")
+    weighed["messages"][1]["weight"] = 0
+    pair = {"prompt": "How much is 1 and 1?", "chosen": "It is 2.", "rejected": "It is 3."}
+    for name, rows in (("pairs", [pair]), ("weights", [weighed])):
+        lines = [json.dumps(row) for row in rows]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    text = "name: x\nmodel: {{base: {}}}\ndata: {{sources: [{{path: {}.jsonl}}], max_tokens: 200}}\n"
+    folders = {
+        name: execute(
+            parse_recipe(text.format(base_folder, name), folder=tmp_path), Workspace(tmp_path / "ws"), until="data"
+        )
+        .artifacts["data"]
+        .path
+        for name in ("pairs", "weights")
+    }
+    out = shown(folders["pairs"], renderer, "1", objective=DpoObjective()).replace("│", "")
+    assert "· better answer" in out and "· worse answer" in out
+    assert re.findall(r"⟦([^⟧]*)⟧", out)[:2] == ["It is 2.<|im_end|>", "It is 3.<|im_end|>"]
+    learned = re.findall(r"⟦([^⟧]*)⟧", shown(folders["weights"], renderer, "1").replace("│", ""))
+    assert learned[0] == "Three.<|im_end|>", "weight 0 is not learned"
 
 
 def test_ids_are_listed_with_their_positions(dataset: Path, renderer: ChatRenderer) -> None:
@@ -163,7 +214,7 @@ def test_a_row_cannot_write_to_the_terminal(dataset: Path, renderer: ChatRendere
 )
 def test_a_row_that_is_not_there(dataset: Path, row: str, reason: str, fix: str) -> None:
     with pytest.raises(UserError, match=reason) as caught:
-        find_row(dataset, row)
+        find_row(dataset, row, SFT)
     assert fix in caught.value.fix
 
 

@@ -109,13 +109,14 @@ def data_show(workspace: str, recipe: Path, overrides: tuple[str, ...], row: str
     from danlu.recipe import load_recipe
     from danlu.runs import Workspace
 
-    plan = make_plan(load_recipe(recipe, overrides), "data")
+    loaded = load_recipe(recipe, overrides)
+    plan = make_plan(loaded, "data")
     stage, console = plan.stages[0], console_of()
     found = Workspace(workspace).artifacts.find(stage.kind, stage.key)
     if found is None:
         console, result = execute_recipe(workspace, recipe, overrides, "data", "data")
         found = result.artifacts["data"]
     renderer = load_renderer(plan.base.path)
-    shown = find_row(found.path, row)
+    shown = find_row(found.path, row, loaded.train.objective)
     control = set(renderer.tokenizer.added_tokens_decoder)
     print_row(console, shown, lambda tokens: renderer.decode(tokens, special=True), control, ids=ids)

@@ -179,9 +179,10 @@ def _row(values: dict[str, Any]) -> Row:
     )
 
 
-def load_samples(folder: Path, split: str) -> list[TrainingSample]:
-    """The token sequences of one split, in the order of the sources."""
-    table = pq.read_table(folder / SAMPLES, filters=[("split", "=", split)])
+def load_samples(folder: Path, split: str, row_id: str | None = None) -> list[TrainingSample]:
+    """The token sequences of one split, or of one of its rows, in the order of the sources."""
+    only = [("row_id", "=", row_id)] if row_id is not None else []
+    table = pq.read_table(folder / SAMPLES, filters=[("split", "=", split), *only])
     result = []
     for values in table.to_pylist():
         spans = list(zip(values["starts"], values["ends"], strict=True))

@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.text import Text
 
-from danlu.data.dataset import LEDGER, SAMPLES, SUMMARY
+from danlu.data.dataset import LEDGER, SUMMARY, load_samples
 from danlu.inference.detokenize import UNFINISHED
 from danlu.recipe.errors import UserError, nearest
 from danlu.recipe.language import tr
+from danlu.recipe.objectives import Objective, has_head
 
 LEARNED, CONTROL = ("#ffffff on #0c7561", "#ffffff on #085043"), "magenta"
 """Neighbouring tokens have one shade each in turn, so that each is seen."""
@@ -43,22 +44,46 @@ class Piece:
 
 
 @dataclass(frozen=True)
+class Lesson:
+    """A token sequence as the recipe's objective learns it.
+
+    Attributes:
+        name: what it is, where a row has several kinds: 'better answer' ...
+        ids: token ids.
+        spans: half-open ranges of learned positions.
+        weights: of the spans in the loss; empty: one each.
+    """
+
+    name: str
+    ids: Sequence[int]
+    spans: Sequence[tuple[int, int]]
+    weights: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
 class ShownRow:
     """A row of the ledger, and its token sequences if it is in the data set.
 
     Attributes:
         entry: of the ledger: row_id, file, line, fate, step, reason, split, tokens, learned, parent.
         children: ids of rows that augmentation made or tried to make from it.
-        samples: (token ids, learned spans) of each.
+        lessons: what is learned of it.
+        notes: what else there is to say of how it is learned.
     """
 
     entry: dict[str, Any]
     children: tuple[str, ...]
-    samples: tuple[tuple[list[int], list[tuple[int, int]]], ...]
+    lessons: tuple[Lesson, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def find_row(dataset: Path, wanted: str) -> ShownRow:
+def find_row(dataset: Path, wanted: str, objective: Objective) -> ShownRow:
     """A row by its number (counted from 1 as the sources are read) or by its id (`file:line`).
+
+    Args:
+        dataset: folder of the artifact.
+        wanted: number or id.
+        objective: the recipe's; it decides what is learned of a row.
 
     Raises:
         UserError: there is no such row.
@@ -72,11 +97,39 @@ def find_row(dataset: Path, wanted: str) -> ShownRow:
         entry = found[0]
     row_id = entry["row_id"]
     children = pq.read_table(dataset / LEDGER, columns=["row_id"], filters=[("parent", "=", row_id)])
-    samples = pq.read_table(dataset / SAMPLES, filters=[("row_id", "=", row_id)]).to_pylist()
-    sequences = tuple(
-        (values["input_ids"], list(zip(values["starts"], values["ends"], strict=True))) for values in samples
-    )
-    return ShownRow(entry, tuple(children.column("row_id").to_pylist()), sequences)
+    lessons, notes = _lessons(dataset, entry, objective) if entry.get("split") else ((), ())
+    return ShownRow(entry, tuple(children.column("row_id").to_pylist()), lessons, notes)
+
+
+def _lessons(dataset: Path, entry: dict[str, Any], config: Objective) -> tuple[tuple[Lesson, ...], tuple[str, ...]]:
+    """What the objective makes of a row; the sequences as they lie in the data set where it can make nothing of it."""
+    from danlu.training.objectives import OBJECTIVES
+
+    samples = load_samples(dataset, entry["split"], entry["row_id"])
+    objective = OBJECTIVES.load(config.type)(config)
+    notes = []
+    try:
+        try:
+            examples = objective.examples(samples)
+        except UserError:  # some learn a row together with others
+            found = objective.examples(load_samples(dataset, entry["split"]))
+            examples = [example for example in found if example.row_id == entry["row_id"]]
+    except UserError as error:
+        reason = f"{error.where}: {error.reason}" if error.where else error.reason
+        notes.append(tr(f"not for {config.type}: {reason}", f"不适用于 {config.type}：{reason}"))
+        return tuple(Lesson("", sample.input_ids, sample.spans) for sample in samples), tuple(notes)
+    pair = (tr("better answer", "较好的回答"), tr("worse answer", "较差的回答"))
+    lessons = [
+        Lesson(pair[index] if len(example.pieces) == 2 else "", piece.input_ids, piece.spans, piece.weights)
+        for example in examples
+        for index, piece in enumerate(example.pieces)
+    ]
+    if not lessons:
+        notes.append(tr(f"{config.type} learns nothing of this row", f"{config.type} 不学习此行"))
+    if has_head(config):
+        told = ", ".join(samples[0].labels) or tr("a reward", "奖励值")
+        notes.append(tr(f"a new head learns: {told}", f"新的输出头学习：{told}"))
+    return tuple(lessons), tuple(notes)
 
 
 def _numbered(dataset: Path, number: int) -> dict[str, Any]:
@@ -133,24 +186,30 @@ def print_row(console: Console, shown: ShownRow, decode: Decode, control: set[in
     for line in ledger_lines(shown):
         console.print(line, soft_wrap=True)
     colour = console.color_system is not None and not console.no_color
-    for number, (tokens, spans) in enumerate(shown.samples, start=1):
-        learned = sum(end - start for start, end in spans)
-        of = f" {number}/{len(shown.samples)}" if len(shown.samples) > 1 else ""
-        title = tr(
-            f"sample{of}: {len(tokens):,} tokens, {learned:,} learned",
-            f"样本{of}：{len(tokens):,} 个 token，学习 {learned:,} 个",
-        )
+    for number, lesson in enumerate(shown.lessons, start=1):
         console.print()
-        console.print(Text(title, "bold"))
-        found = list(pieces(tokens, spans, decode))
+        console.print(Text(_title(lesson, number, len(shown.lessons)), "bold"))
+        found = list(pieces(lesson.ids, lesson.spans, decode))
         if ids:
             for row in _table(found, control):
                 console.print(row, soft_wrap=True)
         else:
             console.print(_flow(found, control, colour), soft_wrap=True)
-    if shown.samples:
+    if shown.lessons:
         console.print()
         console.print(_legend(ids, colour))
+
+
+def _title(lesson: Lesson, number: int, count: int) -> str:
+    learned = sum(end - start for start, end in lesson.spans)
+    of = f" {number}/{count}" if count > 1 else ""
+    title = tr(
+        f"sample{of}: {len(lesson.ids):,} tokens, {learned:,} learned",
+        f"样本{of}：{len(lesson.ids):,} 个 token，学习 {learned:,} 个",
+    )
+    if any(weight != 1 for weight in lesson.weights):
+        title += tr(", weights ", "，权重 ") + ", ".join(f"{weight:g}" for weight in lesson.weights)
+    return title + (f" · {lesson.name}" if lesson.name else "")
 
 
 def ledger_lines(shown: ShownRow) -> list[Text]:
@@ -174,6 +233,7 @@ def ledger_lines(shown: ShownRow) -> list[Text]:
         lines.append(Text(tr("made from ", "来源行 ") + entry["parent"]))
     if shown.children:
         lines.append(Text(tr("children: ", "增强得到：") + ", ".join(shown.children[:8])))
+    lines += [Text(visible(note), "yellow") for note in shown.notes]
     if entry["fate"] in ("dropped", "rejected"):
         lines.append(Text(tr("not in the data set, so it has no tokens", "不在数据集中，没有 token"), "dim"))
     return lines

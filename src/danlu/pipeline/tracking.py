@@ -241,7 +241,7 @@ def scalars_of(record: Event) -> dict[str, float]:
             continue
         if math.isfinite(value):
             group, short = (
-                ("validation", name.removeprefix("validation_")) if "validation_" in name else ("train", name)
+                ("validation", name.removeprefix("validation_")) if name.startswith("validation_") else ("train", name)
             )
             found[f"{group}/{short}"] = float(value)
     return found
