@@ -149,10 +149,18 @@ def test_only_what_differs_is_listed(made: Made) -> None:
     }
 
 
+def test_a_recipe_too_old_for_a_field_has_its_default(made: Made) -> None:
+    new = {"data": {"sources": [{"path": "/x.jsonl"}]}, "train": {"epochs": 2, "checkpoints": {"every": 7}}}
+    old = {"data": {"sources": [{"path": "/x.jsonl"}]}, "train": {"epochs": 3}}
+    one, two = made.run("a", new, None, history(0.01)), made.run("b", old, None, history(0.01))
+    found = dict(compare_runs(made.workspace, [one, two]).differences)
+    assert found == {"train.epochs": (2, 3), "train.checkpoints.every": (7, 50)}
+
+
 def test_the_same_recipe_over_other_rows_says_so() -> None:
     plain = {"name": "x", "data": {"sources": [{"path": "a.jsonl"}]}}
     runs = [RunFacts(letter, letter, "x", recipe=plain, keys={"data": key * 20}) for letter, key in ("Ak", "Bm")]
-    assert differences(runs) == [("rows of the data set", ("k" * 12, "m" * 12))]
+    assert differences(runs) == [("the data set", ("k" * 12, "m" * 12))]
 
 
 def test_fields_of_a_recipe_have_dotted_names() -> None:

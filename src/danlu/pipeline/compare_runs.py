@@ -19,6 +19,7 @@ from danlu.pipeline.report.compare_data import LETTERS, MOST_RUNS, Pairing, RunF
 from danlu.recipe.errors import UserError
 from danlu.recipe.evaluate import EvaluateSection
 from danlu.recipe.language import tr
+from danlu.recipe.recipe import Recipe
 from danlu.runs.artifacts import MANIFEST
 from danlu.runs.database import RunRow
 from danlu.runs.durable import write_text
@@ -118,10 +119,15 @@ def manifest_of(folder: Path) -> dict[str, Any]:
 
 
 def _recipe(path: Path) -> dict[str, Any]:
+    """A run's recipe; a field that it is too old to have counts as its default."""
     try:
-        return dict(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+        raw = dict(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
     except (OSError, yaml.YAMLError, ValueError):
         return {}
+    try:
+        return Recipe.model_validate(raw).model_dump(mode="json")
+    except ValidationError:  # of another version
+        return raw
 
 
 def _steps(events: Path) -> list[dict[str, Any]]:
@@ -190,7 +196,7 @@ def differences(runs: Sequence[RunFacts]) -> list[tuple[str, tuple[Any, ...]]]:
             found.append((name, tuple(values)))
     keys = [run.keys.get("data") for run in runs]
     if len(set(keys)) > 1 and not any(name.startswith(("data.", "model.base")) for name, _ in found):
-        found.append((tr("rows of the data set", "数据集内容"), tuple(key[:12] if key else None for key in keys)))
+        found.append((tr("the data set", "数据集"), tuple(key[:12] if key else None for key in keys)))
     return found
 
 

@@ -30,6 +30,21 @@ def series(history: Sequence[Mapping[str, Any]], key: str) -> Points:
     return points
 
 
+def small_names(history: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """(key, name) of the quantities that are drawn small: those of each step, then what validation measures."""
+    found = [
+        ("learning_rate", tr("Learning rate", "学习率")),
+        ("grad_norm", tr("Gradient norm", "梯度范数")),
+        ("tokens_per_second", tr("Tokens per second", "每秒 token 数")),
+    ]
+    checked = sorted(
+        {key for record in history for key in record if key.startswith("validation_")} - {"validation_loss"}
+    )
+    return found + [
+        (key, tr("Validation: ", "验证：") + key.removeprefix("validation_").replace("_", " ")) for key in checked
+    ]
+
+
 def loss_curve(history: Sequence[Mapping[str, Any]]) -> Markup:
     """Training loss, raw and smoothed, with validation losses as dots; empty when there is none."""
     raw, checks = series(history, "loss"), series(history, "validation_loss")

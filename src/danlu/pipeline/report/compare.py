@@ -7,8 +7,8 @@ from typing import Any
 
 from danlu.evaluation.intervals import Comparison
 from danlu.evaluation.metrics import style_of
+from danlu.pipeline.report import charts, numbers, words
 from danlu.pipeline.report import compare_charts as drawn
-from danlu.pipeline.report import numbers, words
 from danlu.pipeline.report.compare_data import Pairing, RunFacts, RunsComparison
 from danlu.pipeline.report.templates import environment, moment
 from danlu.recipe.language import chosen_language, tr
@@ -155,19 +155,15 @@ def _card(index: int, run: RunFacts) -> dict[str, Any]:
 
 def _curves(runs: Sequence[RunFacts]) -> list[tuple[str, Any]]:
     scale = tr(", logarithmic", "，对数坐标") if drawn.is_logarithmic(runs) else ""
-    charts = [
+    drawings = [
         (tr("by steps", "按步数") + scale, drawn.loss_curves(runs, "step")),
         (tr("by tokens", "按 token 数") + scale, drawn.loss_curves(runs, "tokens")),
     ]
-    return [(name, chart) for name, chart in charts if chart]
+    return [(name, chart) for name, chart in drawings if chart]
 
 
 def _small(runs: Sequence[RunFacts]) -> list[tuple[str, Any]]:
-    wanted = [
-        ("learning_rate", tr("Learning rate", "学习率")),
-        ("grad_norm", tr("Gradient norm", "梯度范数")),
-        ("tokens_per_second", tr("Tokens per second", "每秒 token 数")),
-    ]
+    wanted = charts.small_names([record for run in runs for record in run.history])
     return [(name, chart) for key, name in wanted if (chart := drawn.small_curves(runs, key, name))]
 
 

@@ -93,6 +93,9 @@ def small_curves(runs: Sequence[RunFacts], key: str, name: str) -> Markup:
     up = around([0.0, *(y for points in curves for y in without_outliers([y for _, y in points]))], margin=0.05)
     up = Scale(0.0 if min(y for _, y in everything) >= 0 else up.low, up.high)
     marks = [charts.line(points, across, up, f"{colour(index)} thin") for index, points in enumerate(curves)]
+    for index, (run, points) in enumerate(zip(runs, curves, strict=True)):
+        if len(points) == 1:
+            marks.append(charts.dot(points[0], across, up, colour(index), _hint(run, points[0], "step", name)))
     hints = [
         (*point, _hint(run, point, "step", name))
         for run, points in zip(runs, curves, strict=True)

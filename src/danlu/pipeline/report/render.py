@@ -160,11 +160,6 @@ def _step(step: Mapping[str, Any], read: int) -> dict[str, Any]:
 def _training(history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     losses, checks = charts.series(history, "loss"), charts.series(history, "validation_loss")
     best = min(checks, key=lambda point: point[1]) if checks else None
-    small = [
-        ("learning_rate", tr("Learning rate", "学习率")),
-        ("grad_norm", tr("Gradient norm", "梯度范数")),
-        ("tokens_per_second", tr("Tokens per second", "每秒 token 数")),
-    ]
     return {
         "steps": numbers.count(len(history)),
         "first": numbers.number(losses[0][1], 3) if losses else numbers.MISSING,
@@ -173,7 +168,11 @@ def _training(history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "best_step": numbers.count(int(best[0])) if best else "",
         "loss": charts.loss_curve(history),
         "smoothed": len(losses) >= charts.SMOOTHED_FROM,
-        "small": [(name, chart) for key, name in small if (chart := charts.small_curve(history, key, name))],
+        "small": [
+            (name, chart)
+            for key, name in charts.small_names(history)
+            if (chart := charts.small_curve(history, key, name))
+        ],
     }
 
 
