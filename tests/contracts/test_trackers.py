@@ -173,12 +173,24 @@ def test_a_failed_run_is_closed_as_failed_and_can_be_gone_on_with(bench: Bench) 
 
 
 def test_two_runs_of_one_training_at_once_have_a_run_each(bench: Bench) -> None:
-    one, other = bench.start("tiny-1"), bench.start("tiny-2")
+    one = bench.start("tiny-1")
+    for event in (STARTED, {"event": "training", "resumed_at": 0}, step(1)):
+        one(event)
+    bench.until(lambda: bench.noted() == 1)
+    other = bench.start("tiny-2")
+    other(STARTED)
     for told in (one, other):
-        told(STARTED)
-        told(step(1))
         told.close("done")
     assert len(bench.store.runs) == 2 and not bench.faults
+
+
+def test_a_history_that_cannot_be_read_is_a_fault_and_no_more(bench: Bench) -> None:
+    (bench.folder / "work.jsonl").write_text("{broken\n", encoding="utf-8")
+    told = bench.start()
+    for event in (STARTED, {"event": "training", "resumed_at": 1}, step(2)):
+        told(event)
+    told.close("done")
+    assert bench.losses() == [2] and len(bench.faults) == 1 and bench.kind in bench.faults[0]
 
 
 def test_a_missing_package_is_told_with_the_install_line(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,20 @@ def test_pieces_hold_every_token_once_and_no_character_is_cut(dataset: Path, ren
             assert "".join(piece.text for piece in found) == renderer.decode(sample.input_ids, special=True)
             assert sum(len(piece.ids) for piece in found if piece.learned) == sample.learned
             assert not any("\ufffd" in piece.text for piece in found)
+
+
+def test_a_character_that_begins_before_what_is_learned_is_cut_there() -> None:
+    def decode(ids: Sequence[int]) -> str:
+        return bytes(ids).decode(errors="replace")
+
+    ids = list("aé".encode())
+    whole = list(pieces(ids, [(1, 3)], decode))
+    assert [(piece.ids, piece.text, piece.learned) for piece in whole] == [((97,), "a", False), ((195, 169), "é", True)]
+    assert [(len(piece.ids), piece.learned) for piece in pieces(ids, [(2, 3)], decode)] == [
+        (1, False),
+        (1, False),
+        (1, True),
+    ]
 
 
 def test_a_conversation_of_two_samples_shows_both(dataset: Path, renderer: ChatRenderer) -> None:
