@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,10 @@ set_option = click.option(
     "--set", "overrides", multiple=True, metavar="FIELD=VALUE",
     help=tr("Override a field, such as train.epochs=2.", "覆盖一个字段，如 train.epochs=2。"),
 )  # fmt: skip
+fresh_option = click.option(
+    "--resume/--fresh", "resume", default=True, show_default=True,
+    help=tr("Go on where an earlier run stopped, or start that over.", "接着上次中断处继续，或重新开始。"),
+)  # fmt: skip
 
 
 @cli.command(help=tr("Write a starter recipe and a small real data set.", "写出入门配方与一小份真实数据。"))
@@ -56,7 +61,9 @@ def init(folder: Path, force: bool) -> None:
     click.echo(tr("next: ", "下一步：") + f"danlu run {folder / 'recipe.yaml'}")
 
 
-def _execute(workspace: str, recipe: Path, overrides: tuple[str, ...], until: str, command: str) -> Any:
+def _execute(
+    workspace: str, recipe: Path, overrides: tuple[str, ...], until: str, command: str, *, resume: bool = True
+) -> Any:
     from rich.console import Console
 
     from danlu.pipeline.display import RunDisplay
@@ -68,10 +75,9 @@ def _execute(workspace: str, recipe: Path, overrides: tuple[str, ...], until: st
     console = Console() if sys.stdout.isatty() else Console(width=110)
     loaded = load_recipe(recipe, overrides)
     with RunDisplay(console) as display:
-        result = execute(loaded, Workspace(workspace), until=until, command=command, on_event=display)
+        result = execute(loaded, Workspace(workspace), until=until, command=command, on_event=display, fresh=not resume)
     if result.nothing_done:
-        said = tr("Nothing to do: every stage was there already.", "无需执行：所有阶段均已完成。")
-        console.print(said)
+        console.print(tr("Nothing to do: every stage was there already.", "无需执行：所有阶段均已完成。"))
     return console, result
 
 
@@ -92,10 +98,11 @@ def _print_outcome(console: Any, result: Any) -> None:
 )
 @recipe_argument
 @set_option
+@fresh_option
 @click.pass_obj
-def run(workspace: str, recipe: Path, overrides: tuple[str, ...]) -> None:
+def run(workspace: str, recipe: Path, overrides: tuple[str, ...], resume: bool) -> None:
     """`danlu run`."""
-    _print_outcome(*_execute(workspace, recipe, overrides, "export", "run"))
+    _print_outcome(*_execute(workspace, recipe, overrides, "export", "run", resume=resume))
 
 
 class _DataGroup(click.Group):
@@ -175,10 +182,11 @@ def data_diff(a: Path, b: Path) -> None:
 @cli.command(help=tr("Train (or go on training); stops before evaluation.", "训练（或继续训练），不评测。"))
 @recipe_argument
 @set_option
+@fresh_option
 @click.pass_obj
-def train(workspace: str, recipe: Path, overrides: tuple[str, ...]) -> None:
+def train(workspace: str, recipe: Path, overrides: tuple[str, ...], resume: bool) -> None:
     """`danlu train`."""
-    console, result = _execute(workspace, recipe, overrides, "train", "train")
+    console, result = _execute(workspace, recipe, overrides, "train", "train", resume=resume)
     facts = result.artifacts["train"].facts
     share = facts["trained_parameters"] / facts["parameters"]
     console.print(
@@ -307,7 +315,7 @@ def chat(
     """`danlu chat`."""
     from danlu.inference.completion import Sampling
     from danlu.inference.loading import load_engine
-    from danlu.pipeline.chat import converse
+    from danlu.pipeline.chat import converse, questions
     from danlu.pipeline.served import find_model
     from danlu.recipe.serve import TransformersEngine
     from danlu.runs import Workspace
@@ -315,21 +323,10 @@ def chat(
     served = find_model(model, Workspace(workspace))
     engine = load_engine(TransformersEngine(), served.path, max_batch=1)
     sampling = Sampling(max_new_tokens=max_tokens, temperature=temperature)
-    lines = iter([message]) if message is not None else None
-
-    def ask() -> str | None:
-        if lines is not None:
-            return next(lines, None)
-        try:
-            return input(f"{served.name} > ")
-        except EOFError:
-            return None
-
-    def show(piece: str) -> None:
-        click.echo(piece, nl=False)
-
+    thinking = served.thinking if thinking is None else thinking
+    show, ask = partial(click.echo, nl=False), questions(served.name, message)
     try:
-        converse(engine, ask, show, sampling, thinking=served.thinking if thinking is None else thinking)
+        converse(engine, ask, show, sampling, thinking=thinking)
     finally:
         engine.close()
 
@@ -390,7 +387,7 @@ def main() -> None:
         error.show()
         sys.exit(2)
     except DanluError as error:
-        click.echo(f"danlu: {error}", err=True)
+        click.echo(f"danlu: {error}{error.again(sys.argv[1:])}", err=True)
         sys.exit(error.exit_code)
     except Exception as error:
         handle, path = tempfile.mkstemp(prefix="danlu-error-", suffix=".txt", text=True)
