@@ -148,9 +148,11 @@ def prune(folder: Path, step: int, keep: int, stay: Collection[int]) -> None:
 
 def clear_leftovers(folder: Path) -> None:
     """Remove what a kill in the middle of writing or removing left."""
-    for pattern in (".step-*.tmp", ".step-*.old"):
-        for path in folder.glob(pattern):
+    for path in [*folder.glob(".*.tmp"), *folder.glob(".step-*.old")]:
+        if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def check_room(folder: Path, needed: int) -> None:
