@@ -29,7 +29,8 @@ class Saver:
     Args:
         folder: where checkpoints live.
         config: the recipe's section.
-        on_event: told of a checkpoint once it is whole; called in the thread that calls this class.
+        on_event: told of a checkpoint once it is whole, with its bytes, the seconds that it took to write, and those
+            that training stood still for it; called in the thread that calls this class.
     """
 
     def __init__(self, folder: Path, config: CheckpointSection, on_event: OnEvent) -> None:
@@ -113,12 +114,13 @@ class Saver:
         sync()
         path = write_checkpoint(self._folder, snapshot)
         prune(self._folder, snapshot.progress.step, self._config.keep, stay)
+        seconds = time.perf_counter() - started
         self._written = {
             "event": "checkpoint",
             "step": snapshot.progress.step,
             "bytes": sum(file.stat().st_size for file in path.iterdir()),
-            "stood_still": round(stood_still, 4),
-            "seconds": round(time.perf_counter() - started, 4),
+            "stood_still": round(stood_still + (0.0 if self._config.background else seconds), 4),
+            "seconds": round(seconds, 4),
         }
 
 
