@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from danlu.data.batches import StepPlan, bucket, plan_epoch
+from danlu.data.batches import StepPlan, bucket, count_steps, plan_epoch
 from danlu.models.device import autocast, evaluating
 from danlu.recipe.optimizer import RateOverride
 from danlu.recipe.train import TrainSection
@@ -126,7 +126,9 @@ class Schedule:
         self._epochs: dict[int, list[StepPlan]] = {}
         self._starts = [0]
         for epoch in range(job.config.epochs):
-            self._starts.append(self._starts[-1] + len(self._epoch(epoch)))
+            tokens = job.config.batch.step_tokens
+            steps = count_steps(self._lengths, seed=job.seed, epoch=epoch, step_tokens=tokens)
+            self._starts.append(self._starts[-1] + steps)
         self.total = min(self._starts[-1], job.config.max_steps or self._starts[-1])
 
     def step(self, number: int, micro_tokens: int | None = None) -> StepPlan:
