@@ -21,14 +21,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from danlu.recipe import train as recipe
 from danlu.recipe.optimizer import Optimizer, default_learning_rate, rate_warning
-from danlu.training.checkpoint import Progress, checkpoints, restore_newest, save_checkpoint
+from danlu.training.checkpoint import Progress, checkpoints
 from danlu.training.history import read_history
 from danlu.training.loop import train
 from danlu.training.method import trainable
 from danlu.training.optimizer import make_optimizer
 from danlu.training.optimizers import OPTIMIZERS
 from tests.tiny import build_tiny_model
-from tests.training.making import made_samples, make_job, section
+from tests.training.making import made_samples, make_job, restored, saved, section
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"adamw_8bit": "bitsandbytes", "schedule_free": "schedulefree"}
@@ -124,7 +124,7 @@ def ended(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         kind, method = name.split("-")
         with pytest.raises(Stopped):
             run(kind, method, base, root / name, stop=STOP)
-        assert [path.name for path in checkpoints(root / name)] == ["step-00000003"]
+        assert [path.name for path in checkpoints(root / name)] == ["step-00000000", "step-00000003"]
     end_in_a_new_process(base, root, names)
     return root
 
@@ -202,9 +202,9 @@ def test_it_goes_on_bit_for_bit_in_either_format(kind: str, dtype: torch.dtype, 
     steps(whole, make_optimizer(whole, config(kind, weight_decay=0.1)), range(7))
     first = make_optimizer(cut, config(kind, weight_decay=0.1))
     steps(cut, first, range(4))
-    save_checkpoint(tmp_path, Progress(4, 0), cut, first, 1)
+    saved(tmp_path, Progress(4, 0), cut, first, 1)
     again = make_optimizer(fresh, config(kind, weight_decay=0.1))
-    assert restore_newest(tmp_path, fresh, again, lambda text: pytest.fail(text)) == Progress(4, 0)
+    assert restored(tmp_path, fresh, again, lambda text: pytest.fail(text)) == Progress(4, 0)
     steps(fresh, again, range(4, 7))
     assert all(torch.equal(fresh[name], whole[name]) and fresh[name].dtype == dtype for name in whole)
 

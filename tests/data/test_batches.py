@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from danlu.data.batches import StepPlan, bucket, plan_epoch
+from danlu.data.batches import StepPlan, bucket, count_steps, plan_epoch
 
 LENGTHS = st.lists(st.integers(1, 100), max_size=60)
 LIMIT = st.integers(1, 300)
@@ -20,6 +20,7 @@ def test_an_epoch_is_a_partition_within_the_limits(
     lengths: list[int], seed: int, epoch: int, step_tokens: int, micro_tokens: int
 ) -> None:
     plan = plan_epoch(lengths, seed=seed, epoch=epoch, step_tokens=step_tokens, micro_tokens=micro_tokens)
+    assert count_steps(lengths, seed=seed, epoch=epoch, step_tokens=step_tokens) == len(plan)
     assert sorted(index for step in plan for index in members(step)) == list(range(len(lengths)))
     for step in plan:
         inside = members(step)

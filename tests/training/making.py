@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ from danlu.models.device import seed_everything
 from danlu.models.heads import attach_head
 from danlu.models.loading import load_model
 from danlu.recipe.train import TrainSection
+from danlu.training.checkpoint import Progress, Trained, prune, restore_newest, take_snapshot, write_checkpoint
+from danlu.training.ema import Average
+from danlu.training.history import read_history
 from danlu.training.loop import TrainingJob
 from danlu.training.method import Method, Preparation, hold
 from danlu.training.methods import METHODS
@@ -121,6 +124,41 @@ def make_job(
         validation=examples["validation"],
         **given,
     )
+
+
+def saved(
+    folder: Path,
+    progress: Progress,
+    parameters: Mapping[str, torch.nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    keep: int,
+    average: Average | None = None,
+) -> Path:
+    """Save a checkpoint of these alone, now, and keep so many."""
+    books: dict[str, Any] = {}
+    path = write_checkpoint(
+        folder, take_snapshot(Trained(parameters, optimizer, average or Average()), progress, books)
+    )
+    prune(folder, progress.step, keep, ())
+    return path
+
+
+def restored(
+    folder: Path,
+    parameters: Mapping[str, torch.nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    on_fault: Callable[[str], None],
+    average: Average | None = None,
+) -> Progress:
+    """Where the newest sound checkpoint stands, loaded; the beginning if there is none."""
+    found = restore_newest(folder, Trained(parameters, optimizer, average or Average()), on_fault)
+    return Progress() if found is None else found[0]
+
+
+def timeless(work: Path) -> list[dict[str, Any]]:
+    """The history without what depends on the clock."""
+    records = read_history(work / "history.jsonl")
+    return [{key: value for key, value in record.items() if key != "tokens_per_second"} for record in records]
 
 
 def plain_loss(model: Any, samples: Sequence[TrainingSample]) -> torch.Tensor:

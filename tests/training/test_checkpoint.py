@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from danlu.training import checkpoint
-from danlu.training.checkpoint import Progress, checkpoints, restore_newest, save_checkpoint
+from danlu.training.checkpoint import Progress, checkpoints
+from tests.training.making import restored, saved
 
 FILES = ["optimizer.pt", "random.pt", "state.json", "trainable.safetensors"]
 
@@ -27,10 +28,10 @@ class Trainee:
         self.optimizer.step()
 
     def save(self, folder: Path, step: int, keep: int = 2) -> Path:
-        return save_checkpoint(folder, Progress(step, 10 * step), self.parameters, self.optimizer, keep)
+        return saved(folder, Progress(step, 10 * step), self.parameters, self.optimizer, keep)
 
     def restore(self, folder: Path, faults: list[str]) -> Progress:
-        return restore_newest(folder, self.parameters, self.optimizer, faults.append)
+        return restored(folder, self.parameters, self.optimizer, faults.append)
 
     def values(self) -> list[torch.Tensor]:
         return [parameter.detach().clone() for parameter in self.parameters.values()]

@@ -10,13 +10,13 @@ import torch
 from pydantic import ValidationError
 
 from danlu.recipe.optimizer import AdamWOptimizer, ScheduleFreeOptimizer
-from danlu.training.checkpoint import Progress, restore_newest, save_checkpoint
+from danlu.training.checkpoint import Progress
 from danlu.training.ema import Average, Ema, OptimizersOwn, make_average
 from danlu.training.history import read_history
-from danlu.training.loop import train, validate
+from danlu.training.loop import train
 from danlu.training.method import trainable
 from danlu.training.optimizer import make_optimizer
-from tests.training.making import made_samples, make_job, section
+from tests.training.making import made_samples, make_job, plain_loss, restored, saved, section
 
 Parameters = dict[str, torch.nn.Parameter]
 
@@ -126,7 +126,7 @@ def test_a_run_validates_and_ends_with_the_average(tiny_folder: Path, tmp_path: 
         job = make_job(tiny_folder, tmp_path / name, config, samples, validation=held_out)
         train(job)
         weights = {name: p.detach().clone() for name, p in trainable(job.model).items()}
-        return read_history(tmp_path / name / "history.jsonl"), weights, validate(job)["validation_loss"]
+        return read_history(tmp_path / name / "history.jsonl"), weights, plain_loss(job.model.eval(), held_out).item()
 
     plain, last, _ = run("plain")
     averaged, average, loss = run("ema", ema=0.5)
@@ -140,17 +140,17 @@ def test_a_checkpoint_holds_the_average_and_one_without_it_is_not_used(tmp_path:
     parameters = made()
     optimizer = torch.optim.SGD(parameters.values(), lr=0.1)
     ema = Ema(parameters, 0.9)
-    save_checkpoint(tmp_path, Progress(1, 1), parameters, optimizer, 5)
+    saved(tmp_path, Progress(1, 1), parameters, optimizer, 5)
     move(parameters)
     ema.update(2)
     wanted = {name: value.clone() for name, value in ema.state().items()}
-    save_checkpoint(tmp_path, Progress(2, 2), parameters, optimizer, 5, ema)
+    saved(tmp_path, Progress(2, 2), parameters, optimizer, 5, ema)
     move(parameters)
     ema.update(3)
     faults: list[str] = []
-    assert restore_newest(tmp_path, parameters, optimizer, faults.append, ema) == Progress(2, 2) and not faults
+    assert restored(tmp_path, parameters, optimizer, faults.append, ema) == Progress(2, 2) and not faults
     assert all(torch.equal(value, wanted[name]) for name, value in ema.state().items())
-    assert restore_newest(tmp_path, parameters, optimizer, faults.append) == Progress(1, 1)
+    assert restored(tmp_path, parameters, optimizer, faults.append) == Progress(1, 1)
     (tmp_path / "step-00000002" / "average.safetensors").unlink()
-    assert restore_newest(tmp_path, parameters, optimizer, faults.append, ema) == Progress()
+    assert restored(tmp_path, parameters, optimizer, faults.append, ema) == Progress()
     assert len(faults) == 3 and "other parameters" in faults[0] and "cannot be read" in faults[1]

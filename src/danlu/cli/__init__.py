@@ -7,13 +7,14 @@ import os
 import sys
 import tempfile
 import traceback
+from functools import partial
 from pathlib import Path
 
 import click
 
 from danlu import __version__
 from danlu.cli.data import data
-from danlu.cli.running import execute_recipe, print_outcome, recipe_argument, set_option
+from danlu.cli.running import execute_recipe, fresh_option, print_outcome, recipe_argument, set_option
 from danlu.cli.runs import runs
 from danlu.recipe.errors import DanluError
 from danlu.recipe.language import tr
@@ -56,10 +57,11 @@ def init(folder: Path, force: bool) -> None:
 )
 @recipe_argument
 @set_option
+@fresh_option
 @click.pass_obj
-def run(workspace: str, recipe: Path, overrides: tuple[str, ...]) -> None:
+def run(workspace: str, recipe: Path, overrides: tuple[str, ...], resume: bool) -> None:
     """`danlu run`."""
-    print_outcome(*execute_recipe(workspace, recipe, overrides, "export", "run"))
+    print_outcome(*execute_recipe(workspace, recipe, overrides, "export", "run", fresh=not resume))
 
 
 cli.add_command(data)
@@ -68,10 +70,11 @@ cli.add_command(data)
 @cli.command(help=tr("Train (or go on training); stops before evaluation.", "训练（或继续训练），不评测。"))
 @recipe_argument
 @set_option
+@fresh_option
 @click.pass_obj
-def train(workspace: str, recipe: Path, overrides: tuple[str, ...]) -> None:
+def train(workspace: str, recipe: Path, overrides: tuple[str, ...], resume: bool) -> None:
     """`danlu train`."""
-    console, result = execute_recipe(workspace, recipe, overrides, "train", "train")
+    console, result = execute_recipe(workspace, recipe, overrides, "train", "train", fresh=not resume)
     facts = result.artifacts["train"].facts
     share = facts["trained_parameters"] / facts["parameters"]
     console.print(
@@ -183,7 +186,7 @@ def chat(
     """`danlu chat`."""
     from danlu.inference.completion import Sampling
     from danlu.inference.loading import load_engine
-    from danlu.pipeline.chat import converse
+    from danlu.pipeline.chat import converse, questions
     from danlu.pipeline.served import find_model
     from danlu.recipe.serve import TransformersEngine
     from danlu.runs import Workspace
@@ -191,21 +194,10 @@ def chat(
     served = find_model(model, Workspace(workspace))
     engine = load_engine(TransformersEngine(), served.path, max_batch=1)
     sampling = Sampling(max_new_tokens=max_tokens, temperature=temperature)
-    lines = iter([message]) if message is not None else None
-
-    def ask() -> str | None:
-        if lines is not None:
-            return next(lines, None)
-        try:
-            return input(f"{served.name} > ")
-        except EOFError:
-            return None
-
-    def show(piece: str) -> None:
-        click.echo(piece, nl=False)
-
+    thinking = served.thinking if thinking is None else thinking
+    show, ask = partial(click.echo, nl=False), questions(served.name, message)
     try:
-        converse(engine, ask, show, sampling, thinking=served.thinking if thinking is None else thinking)
+        converse(engine, ask, show, sampling, thinking=thinking)
     finally:
         engine.close()
 
@@ -266,7 +258,7 @@ def main() -> None:
         error.show()
         sys.exit(2)
     except DanluError as error:
-        click.echo(f"danlu: {error}", err=True)
+        click.echo(f"danlu: {error}{error.again(sys.argv[1:])}", err=True)
         sys.exit(error.exit_code)
     except Exception as error:
         handle, path = tempfile.mkstemp(prefix="danlu-error-", suffix=".txt", text=True)

@@ -16,6 +16,11 @@ set_option = click.option(
     help=tr("Override a field, such as train.epochs=2.", "覆盖一个字段，如 train.epochs=2。"),
 )  # fmt: skip
 
+fresh_option = click.option(
+    "--resume/--fresh", "resume", default=True, show_default=True,
+    help=tr("Go on where an earlier run stopped, or start that over.", "接着上次中断处继续，或重新开始。"),
+)  # fmt: skip
+
 
 def console_of() -> Any:
     """The console that is printed on."""
@@ -25,7 +30,9 @@ def console_of() -> Any:
     return Console() if sys.stdout.isatty() else Console(width=110)
 
 
-def execute_recipe(workspace: str, recipe: Path, overrides: tuple[str, ...], until: str, command: str) -> Any:
+def execute_recipe(
+    workspace: str, recipe: Path, overrides: tuple[str, ...], until: str, command: str, *, fresh: bool = False
+) -> Any:
     """Run a recipe up to a stage with what a person sees of it; (console, result)."""
     from danlu.pipeline.display import RunDisplay
     from danlu.pipeline.execute import execute
@@ -35,7 +42,7 @@ def execute_recipe(workspace: str, recipe: Path, overrides: tuple[str, ...], unt
     console = console_of()
     loaded = load_recipe(recipe, overrides)
     with RunDisplay(console) as display:
-        result = execute(loaded, Workspace(workspace), until=until, command=command, on_event=display)
+        result = execute(loaded, Workspace(workspace), until=until, command=command, on_event=display, fresh=fresh)
     if result.nothing_done:
         said = tr("Nothing to do: every stage was there already.", "无需执行：所有阶段均已完成。")
         console.print(said)

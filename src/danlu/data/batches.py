@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 
@@ -33,20 +33,31 @@ def plan_epoch(lengths: Sequence[int], *, seed: int, epoch: int, step_tokens: in
         step_tokens: a step is closed before the sample that would take it past this (a longer sample stands alone).
         micro_tokens: limit of rows x longest row of a micro-batch (a longer sample stands alone).
     """
+    return [
+        StepPlan(tuple(bucket(members, lengths, micro_tokens)), sum(lengths[index] for index in members))
+        for members in _filled(lengths, seed, epoch, step_tokens)
+    ]
+
+
+def count_steps(lengths: Sequence[int], *, seed: int, epoch: int, step_tokens: int) -> int:
+    """The number of steps that `plan_epoch` makes, without cutting them: a start must not take long at a late epoch."""
+    return sum(1 for _ in _filled(lengths, seed, epoch, step_tokens))
+
+
+def _filled(lengths: Sequence[int], seed: int, epoch: int, step_tokens: int) -> Iterator[list[int]]:
+    """The members of each step."""
     order = list(range(len(lengths)))
     random.Random(f"{seed}:{epoch}").shuffle(order)
-    steps: list[StepPlan] = []
     current: list[int] = []
     tokens = 0
     for index in order:
         if current and tokens + lengths[index] > step_tokens:
-            steps.append(_step(current, tokens, lengths, micro_tokens))
+            yield current
             current, tokens = [], 0
         current.append(index)
         tokens += lengths[index]
     if current:
-        steps.append(_step(current, tokens, lengths, micro_tokens))
-    return steps
+        yield current
 
 
 def bucket(indices: Sequence[int], lengths: Sequence[int], micro_tokens: int) -> list[tuple[int, ...]]:
@@ -65,7 +76,3 @@ def bucket(indices: Sequence[int], lengths: Sequence[int], micro_tokens: int) ->
     if group:
         groups.append(tuple(group))
     return groups
-
-
-def _step(members: list[int], tokens: int, lengths: Sequence[int], micro_tokens: int) -> StepPlan:
-    return StepPlan(tuple(bucket(members, lengths, micro_tokens)), tokens)

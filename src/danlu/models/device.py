@@ -36,14 +36,14 @@ def native_bf16(device: torch.device) -> bool:
 
 
 def compute_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """The dtype behind a recipe's `precision` ('auto', 'fp32', 'bf16')."""
+    """The dtype behind a recipe's `precision` ('auto', 'fp32', 'bf16', 'fp16')."""
     if precision == "bf16" or (precision == "auto" and native_bf16(device)):
         return torch.bfloat16
-    return torch.float32
+    return torch.float16 if precision == "fp16" else torch.float32
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> contextlib.AbstractContextManager[Any]:
-    """Mixed precision for bf16; nothing for fp32."""
+    """Mixed precision for bf16 and fp16; nothing for fp32."""
     if dtype == torch.float32:
         return contextlib.nullcontext()
     return torch.autocast(device.type, dtype=dtype)

@@ -27,6 +27,21 @@ def stream_answer(
                 yield delta.text
 
 
+def questions(name: str, message: str | None) -> Callable[[], str | None]:
+    """What the user says, line by line: typed behind the model's name, or the one message of the command line."""
+    lines = iter([message]) if message is not None else None
+
+    def ask() -> str | None:
+        if lines is not None:
+            return next(lines, None)
+        try:
+            return input(f"{name} > ")
+        except EOFError:
+            return None
+
+    return ask
+
+
 def converse(
     engine: Engine, ask: Callable[[], str | None], show: Callable[[str], None], sampling: Sampling, *, thinking: bool
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from danlu.pipeline.plan import Plan, Stage, make_plan
 from danlu.pipeline.trackers import build_trackers
 from danlu.pipeline.tracking import start_tracking
-from danlu.recipe.errors import DanluError
+from danlu.recipe.errors import DanluError, Interrupted
 from danlu.recipe.loading import dump_recipe
 from danlu.recipe.recipe import Recipe
 from danlu.runs.artifacts import Artifact
@@ -67,6 +67,7 @@ def execute(
     until: str = "export",
     command: str = "run",
     on_event: OnEvent | None = None,
+    fresh: bool = False,
 ) -> RunResult:
     """Run a recipe up to a stage.
 
@@ -76,9 +77,11 @@ def execute(
         until: last stage.
         command: the verb, for the books.
         on_event: shown to the user; each event is a dictionary with 'event'.
+        fresh: start unfinished stages over instead of going on with what an earlier run left of them.
 
     Raises:
         DanluError: the first stage that fails; the run is booked as failed, what was made before stays.
+        Interrupted: a stage was asked to stop and did; the run is booked as interrupted.
     """
     plan = make_plan(recipe, until)
     before = _finished_before(plan, workspace, command)
@@ -98,7 +101,12 @@ def execute(
             tracking(event)
 
         try:
-            result = _run_stages(plan, run, workspace, tell_all)
+            result = _run_stages(plan, run, workspace, tell_all, fresh)
+        except Interrupted as stop:
+            tell_all({"event": "interrupted", "reason": stop.reason})
+            workspace.registry.finish_run(run.id, "interrupted", stop.reason)
+            tracking.close("failed")
+            raise
         except BaseException as error:
             reason = error.reason if isinstance(error, DanluError) else f"{type(error).__name__}: {error}"
             tell({"event": "failed", "reason": reason})
@@ -143,13 +151,13 @@ def _teller(log: EventLog, on_event: OnEvent | None) -> OnEvent:
     return tell
 
 
-def _run_stages(plan: Plan, run: RunFolder, workspace: Workspace, tell: OnEvent) -> RunResult:
+def _run_stages(plan: Plan, run: RunFolder, workspace: Workspace, tell: OnEvent, fresh: bool) -> RunResult:
     made: dict[str, Artifact] = {}
     results: list[StageResult] = []
     for stage in plan.stages:
         tell({"event": "stage", "stage": stage.name, "status": "started", "key": stage.key})
         started = time.perf_counter()
-        artifact, status = find_or_make(stage, plan, made, workspace, tell)
+        artifact, status = find_or_make(stage, plan, made, workspace, tell, fresh=fresh)
         seconds = round(time.perf_counter() - started, 2)
         made[stage.name] = artifact
         results.append(StageResult(stage.name, status, seconds, stage.key))
@@ -166,9 +174,12 @@ def _run_stages(plan: Plan, run: RunFolder, workspace: Workspace, tell: OnEvent)
 
 
 def find_or_make(
-    stage: Stage, plan: Plan, made: dict[str, Artifact], workspace: Workspace, tell: OnEvent
+    stage: Stage, plan: Plan, made: dict[str, Artifact], workspace: Workspace, tell: OnEvent, *, fresh: bool = False
 ) -> tuple[Artifact, str]:
-    """The stage's artifact, and whether it was 'made' or 'reused'. One process makes it, others wait for it."""
+    """The stage's artifact, and whether it was 'made' or 'reused'. One process makes it, others wait for it.
+
+    `fresh` forgets what an earlier process left of a stage that it did not finish.
+    """
     store = workspace.artifacts
 
     def corrupt(reason: str) -> None:
@@ -184,10 +195,13 @@ def find_or_make(
         from danlu.pipeline.stages import STAGES, StageContext
 
         work = workspace.work(stage.kind, stage.key)
+        if fresh:
+            workspace.discard_work(work)
+            work = workspace.work(stage.kind, stage.key)
         with store.make(stage.kind, stage.key, inputs=stage.inputs, recipe=stage.fields) as draft:
             context = StageContext(plan, made, Path(draft.path), work, tell, workspace.keys)
             draft.facts.update(STAGES[stage.name](context))
         workspace.discard_work(work)
-        fresh = store.find(stage.kind, stage.key)
-        assert fresh is not None, "an artifact just made is found"
-        return fresh, "made"
+        done = store.find(stage.kind, stage.key)
+        assert done is not None, "an artifact just made is found"
+        return done, "made"

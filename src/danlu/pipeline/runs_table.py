@@ -20,7 +20,7 @@ from danlu.recipe.language import tr
 from danlu.runs.database import RunRow
 from danlu.runs.workspace import Workspace
 
-COLOURS = {"done": "green", "failed": "red", "running": "cyan", "killed": "yellow"}
+COLOURS = {"done": "green", "failed": "red", "running": "cyan", "killed": "yellow", "interrupted": "yellow"}
 VERDICTS = {"better": "green", "worse": "red"}
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Sequence
+
+from danlu.recipe.language import tr
 
 
 class DanluError(Exception):
@@ -27,6 +30,10 @@ class DanluError(Exception):
         head = f"{self.where}: {self.reason}" if self.where else self.reason
         return f"{head}\n  fix: {self.fix}" if self.fix else head
 
+    def again(self, arguments: Sequence[str]) -> str:
+        """A line to print below the error: the command that goes on after it; '' where there is none."""
+        return ""
+
 
 class UserError(DanluError):
     """Something the user can mend: a recipe, a file, a row, an option. Exit code 2."""
@@ -36,6 +43,17 @@ class UserError(DanluError):
 
 class InternalFault(DanluError):
     """Something that is ours, or the machine's, to mend: a failed proof, a broken artifact. Exit code 1."""
+
+
+class Interrupted(DanluError):
+    """Asked to stop, and stopped in good order: the same command goes on from there. Exit code 0."""
+
+    exit_code = 0
+
+    def again(self, arguments: Sequence[str]) -> str:
+        """The same command, but never one that starts over."""
+        command = shlex.join(["danlu", *(word for word in arguments if word != "--fresh")])
+        return tr(f"\n  go on with: {command}", f"\n  继续：{command}")
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

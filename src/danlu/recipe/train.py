@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from danlu.recipe.faults import CheckpointSection, EarlyStoppingSection, FaultSection
 from danlu.recipe.methods import LoraMethod, Method
 from danlu.recipe.objectives import Objective, SftObjective
 from danlu.recipe.optimizer import AdamWOptimizer, Optimizer, OptimizerSection, default_learning_rate
@@ -30,13 +31,6 @@ class BatchSection(Section):
     )
 
 
-class CheckpointSection(Section):
-    """What is saved while training."""
-
-    every: int = Field(default=50, ge=1, description="steps between checkpoints")
-    keep: int = Field(default=2, ge=1, description="newest checkpoints kept")
-
-
 class TrainSection(Section):
     """How the model is made better."""
 
@@ -46,13 +40,29 @@ class TrainSection(Section):
     batch: BatchSection = BatchSection()
     epochs: int = Field(default=3, ge=1)
     max_steps: int | None = Field(default=None, ge=1, description="stop after so many optimizer steps")
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        default="auto", description="'auto': bf16 where the device computes it natively, else fp32"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        default="auto",
+        description="'auto': bf16 where the device computes it natively, else fp32; fp16 scales the loss",
+    )
+    deterministic: bool = Field(
+        default=False,
+        description="only computations that give the same bits every time; on a GPU slower, a CPU always does",
     )
     validate_every: int | None = Field(
-        default=None, ge=1, description="steps between validation losses; default: once an epoch"
+        default=None, ge=1, description="steps between validations; default: once an epoch"
     )
+    validate_every_epochs: float | None = Field(
+        default=None, gt=0, description="the same in epochs: 0.25 is four times an epoch; only one of the two"
+    )
+    early_stopping: EarlyStoppingSection | None = None
     checkpoints: CheckpointSection = CheckpointSection()
+    faults: FaultSection = FaultSection()
+
+    @model_validator(mode="after")
+    def _one_rhythm(self) -> TrainSection:
+        if self.validate_every is not None and self.validate_every_epochs is not None:
+            raise ValueError("validate_every and validate_every_epochs say the same; give one of them")
+        return self
 
     @model_validator(mode="before")
     @classmethod

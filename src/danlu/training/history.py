@@ -11,27 +11,52 @@ from typing import Any
 class History:
     """The numbers of each step of a run.
 
+    Opening it takes no longer the further a run is: nothing is read but the end that is cut off.
+
     Args:
         path: the file.
-        step: steps done at the checkpoint that is resumed; later lines are of steps that will be done again.
+        kept: its length in bytes at the checkpoint that is resumed; what follows is of steps that will be done again.
     """
 
-    def __init__(self, path: Path, step: int) -> None:
-        kept = [record for record in read_history(path) if record["step"] <= step]
-        text = "".join(json.dumps(record) + "\n" for record in kept)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-        self._file = path.open("a", encoding="utf-8")
+    def __init__(self, path: Path, kept: int = 0) -> None:
+        path.touch()
+        self.whole = _cut_back(path, kept)
+        """False if the file was shorter than the checkpoint says: lines of earlier steps are lost."""
+        self._file = path.open("ab")
+
+    @property
+    def length(self) -> int:
+        """Bytes written so far."""
+        return self._file.tell()
 
     def write(self, record: dict[str, Any]) -> None:
         """Append a step's record; the operating system has it when this returns."""
-        self._file.write(json.dumps(record) + "\n")
+        self._file.write(json.dumps(record).encode() + b"\n")
         self._file.flush()
+
+    def sync(self) -> None:
+        """Have it on the disk, so that a checkpoint never knows more than the history; any thread may call this."""
+        os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _cut_back(path: Path, kept: int) -> bool:
+    """Cut a file to `kept` bytes, or, where it ends before or inside a line there, to its last whole line."""
+    with path.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        whole = size >= kept
+        end = min(size, kept)
+        while end > 0:  # one step where the byte before is the end of a line, as it is but for damage
+            file.seek(end - 1)
+            if file.read(1) == b"\n":
+                break
+            end -= 1
+            whole = False
+        file.truncate(end)
+    return whole
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:

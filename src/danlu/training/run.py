@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,16 @@ from danlu.models.loading import load_model
 from danlu.recipe.errors import UserError
 from danlu.recipe.model import ModelSection
 from danlu.recipe.train import TrainSection
+from danlu.training.determinism import settled
 from danlu.training.history import read_history
-from danlu.training.loop import TrainingJob, train, validate
+from danlu.training.keeping import HISTORY
+from danlu.training.kept import KEPT, steps_to_keep, write_kept
+from danlu.training.loop import TrainingJob, memory_of, state_of, train, validate
 from danlu.training.method import Method, Preparation, group_plans, hold
 from danlu.training.methods import METHODS
 from danlu.training.objective import Example, Objective
 from danlu.training.objectives import OBJECTIVES
+from danlu.training.outcome import Outcome
 from danlu.training.reference import with_reference
 
 SPLITS = ("train", "validation", "test")
@@ -98,27 +103,38 @@ def run_training(
         on_event=on_event,
         rates=method.rates(),
     )
-    progress = train(job)
-    _save(given, method, model, out)
-    if head is not None:
-        save_head(model, head.labels, head.multi_label, out)
-    shutil.copyfile(work / "history.jsonl", out / "history.jsonl")
+    with settled(device, given.train.deterministic) as determinism:
+        outcome = train(job)
+    save = partial(_save, given, method, objective, model)
+    written = _write(job, outcome, examples["test"], out, save)
     return {
-        "steps": progress.step,
-        "tokens": progress.tokens,
+        **outcome.facts(),
         "precision": str(dtype).removeprefix("torch."),
         "device": str(device),
+        "determinism": determinism,
         "trained_parameters": sum(plan.trained for plan in plans),
         "parameters": sum(plan.total for plan in plans),
         "groups": [asdict(plan) for plan in plans],
-        "test": _test_figures(job, examples["test"]),
-        "final_loss": read_history(out / "history.jsonl")[-1]["loss"],
+        **written,
     }
 
 
-def _test_figures(job: TrainingJob, examples: Sequence[Example]) -> dict[str, float]:
+def _write(
+    job: TrainingJob, outcome: Outcome, test: Sequence[Example], out: Path, save: Callable[[Path], None]
+) -> dict[str, Any]:
+    """The result, the history and the models of earlier steps that stay; what there is to tell of them."""
+    save(out)
+    shutil.copyfile(job.folder / HISTORY, out / HISTORY)
+    figures = _test_figures(job, test, outcome.step)  # before the model takes the weights of earlier steps
+    kept = steps_to_keep(job.config, outcome.best_step, outcome.step)
+    write_kept(lambda: state_of(job), kept, job.folder, lambda name: save(out / KEPT / name))
+    losses = [record["loss"] for record in read_history(out / HISTORY) if "loss" in record]
+    return {"kept": kept, "test": figures, "final_loss": losses[-1]}
+
+
+def _test_figures(job: TrainingJob, examples: Sequence[Example], step: int) -> dict[str, float]:
     """The objective's figures on the test split, or {} where it is empty."""
-    found = validate(replace(job, validation=examples)) if examples else {}
+    found = validate(replace(job, validation=examples), step, memory_of(job)) if examples else {}
     return {name.removeprefix("validation_"): value for name, value in found.items()}
 
 
@@ -171,9 +187,13 @@ def _with_reference(
     }
 
 
-def _save(given: TrainingInput, method: Method, model: torch.nn.Module, out: Path) -> None:
-    """What was trained, the tokenizer if it is to stand alone, and the model's card."""
+def _save(given: TrainingInput, method: Method, objective: Objective, model: torch.nn.Module, out: Path) -> None:
+    """What was trained, the head, the tokenizer if it is to stand alone, and the model's card."""
+    out.mkdir(parents=True, exist_ok=True)
     method.save(model, out)
+    head = objective.head()
+    if head is not None:
+        save_head(model, head.labels, head.multi_label, out)
     if method.kind == "weights":
         given.renderer.tokenizer.save_pretrained(str(out))
     ModelCard(
