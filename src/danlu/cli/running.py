@@ -44,11 +44,11 @@ def execute_recipe(workspace: str, recipe: Path, overrides: tuple[str, ...], unt
 
 def print_outcome(console: Any, result: Any) -> None:
     """The comparison, the report, the model and what to try with it."""
-    from danlu.pipeline.display import comparison_table
+    from danlu.pipeline.display import score_lines
     from danlu.pipeline.finish import next_commands
 
-    if result.comparisons:
-        console.print(comparison_table(result.comparisons, result.plan.recipe.evaluate.confidence))
+    for part in score_lines(result):
+        console.print(part)
     console.print(tr("report: ", "报告：") + str(result.run.report), soft_wrap=True, highlight=False)
     if result.version:
         console.print(tr("model:  ", "模型：") + result.version, highlight=False)

@@ -210,6 +210,24 @@ def comparison_table(comparisons: Sequence[Any], confidence: float) -> Table:
     return table
 
 
+def score_lines(result: Any) -> list[Any]:
+    """What a finished run says of its scores: the comparison, and what training repeats of the evaluated rows."""
+    confidence, clean = result.plan.recipe.evaluate.confidence, result.clean
+    parts: list[Any] = []
+    if result.comparisons:
+        parts.append(comparison_table(result.comparisons, confidence))
+    if clean is not None:
+        from danlu.pipeline.report.words import repeated
+
+        parts.append(Text(repeated(clean, confidence), style="yellow"))
+        if clean.comparisons:
+            table = comparison_table(clean.comparisons, confidence)
+            rows = clean.comparisons[0].tuned.rows
+            table.title = tr(f"The same on the {rows} clean rows alone", f"仅 {rows} 行干净数据")
+            parts.append(table)
+    return parts
+
+
 def number(value: float) -> str:
     """A number with three significant digits or so."""
     if value != 0 and (abs(value) >= 1e5 or abs(value) < 1e-3):

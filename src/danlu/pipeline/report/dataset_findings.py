@@ -22,6 +22,7 @@ SHOWN_GROUPS = 8
 SHOWN_IDS = 12
 SHOWN_ISSUES = 40
 SHOWN_LABELS = 20
+OWN_SPLITS = {"validation split": ("validation split", "验证集"), "test split": ("test split", "测试集")}
 DUPLICATES = ("exact_duplicates", "near_duplicates", "semantic_duplicates")
 
 
@@ -124,7 +125,7 @@ def _evaluation_set(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         ("soiled", tr("repeated by rows read for training", "出现在读入的训练数据中"), dirty),
     ]
     return {
-        "name": isolated(tr("test split", "测试集") if name == "test split" else name),
+        "name": isolated(tr(*OWN_SPLITS[name]) if name in OWN_SPLITS else name),
         "items": dirty,
         "chart": stacked_bar(parts, plain(name)),
         "dirty": count(dirty),
