@@ -34,11 +34,25 @@ def find(text: str, *, names: str = "rules", min_confidence: float = 0.5) -> lis
     Raises:
         UserError: `names` is neither, or the model is not installed.
     """
-    if names not in ("rules", "model"):
-        raise UserError(f"names is '{names}'", fix="'rules' or 'model'")
+    check_names(names)
     if not _TRIGGER.search(text):
         return []
     return settle(span for span in _candidates(text, names) if span.confidence >= min_confidence)
+
+
+def check_names(names: str) -> None:
+    """Refuse a way of finding names that is not there.
+
+    Raises:
+        UserError: `names` is neither 'rules' nor 'model', or the model is not installed.
+    """
+    if names == "rules":
+        return
+    if names != "model":
+        raise UserError(f"names is '{names}'", fix="'rules' or 'model'")
+    from danlu.data.personal.name_model import load_model
+
+    load_model()
 
 
 def _candidates(text: str, names: str) -> Iterator[Span]:
