@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 
 from danlu.data.personal.chinese_tables import NameTables, name_tables
 from danlu.data.personal.chinese_words import Words, is_known, is_ordinary, tag_of
-from danlu.data.personal.name_surroundings import LINKS, after, alone, before, done_by_people, ends_at, head_at, title_at
+from danlu.data.personal.name_surroundings import (
+    LINKS,
+    after,
+    alone,
+    before,
+    done_by_people,
+    ends_at,
+    head_at,
+    is_title,
+    title_at,
+)
 from danlu.data.personal.spans import Span
 from danlu.data.personal.spelt_names import spelt_names
 
-_HAN = re.compile("[\u4e00-\u9fff]")
 _HAN_RUN = re.compile("[\u4e00-\u9fff]+")
 _PEEL_LEFT = frozenset(
     "找说求托劝夸骂谢催陪盼由和请与让跟给对向找被把叫问同据是为及以从将替帮陪比令使在到去问接送见看听约派选写因而或但就又也还当"
 )
 _PEEL_RIGHT = frozenset(
-    "问系收打叫做看听拿用交买卖请帮给刚说去在是的了来会到和与今明昨先也已就都又还要想把被给让跟对向从将于曾正很将称因可能应该并等及为至未不没有最个这那带做住"
+    "问系收打叫做看听拿用交买卖请帮给刚说去在是的了来会到和与今明昨先也已就都又还要想把被让跟对向从将于曾正很称因可能应该并等"
+    "及为至未不没有最个这那带住"
 )
-_SURNAME_SAID = re.compile(r"(?:[我他她您你]|免贵|贵|先生|女士|客户|老板)姓([\u4e00-\u9fff]{1,2})(?=[，。,.;；、!！?？)）\s]|名|$)")
+_SURNAME_SAID = re.compile(
+    r"(?:[我他她您你]|免贵|贵|先生|女士|客户|老板)姓([\u4e00-\u9fff]{1,2})(?=[，。,.;；、!！?？)）\s]|名|$)"
+)
 _NAME_LABEL = re.compile(
     r"(?:姓\s?名|名\s?字|联系人|收件人|收货人|寄件人|发件人|户\s?名|持卡人|开户人|申请人|投保人|被保险人|受益人|"
     r"患者姓名|法定代表人|法人代表|"
@@ -33,27 +45,28 @@ _NAME_LABEL = re.compile(
 
 def chinese_names(text: str) -> Iterator[Span]:
     """Spans of names, without titles; the text is folded."""
-    if not _HAN.search(text):
-        return
-    yield from _labelled(text)
+    if ":" in text:
+        yield from _labelled(text)
     yield from _said_surnames(text)
-    t = name_tables()
     if "·" in text or "•" in text or "・" in text or "‧" in text:
         yield from spelt_names(text, Words(text, 0, len(text)))
+    t = name_tables()
     done = edge = 0
     words: Words | None = None
-    for at in _surnames(text, t):
-        if at >= edge:
-            # Only clauses that may hold a name are cut into words, as that is what costs.
-            low, edge = _clause(text, at)
+    for match in _pairs().finditer(text):
+        at = match.start()
+        if at < done or not _promising(text, at, t):
+            continue
+        if words is None or at >= edge:  # only runs that may hold a name are cut into words, as that is what costs
+            low, edge = _run(text, at)
             words = Words(text, low, edge)
-        best = _best(text, at, words, t) if words and at >= done and _may_begin(text, at, words, t) else None
+        best = _best(text, at, words, t)
         if best is not None:
             yield Span(at, at + best[0], "CN_NAME", round(min(0.98, 0.5 + 0.12 * (best[1] - _ENOUGH)), 3))
             done = at + best[0]
 
 
-def _clause(text: str, at: int) -> tuple[int, int]:
+def _run(text: str, at: int) -> tuple[int, int]:
     """The run of Chinese characters around an offset."""
     low = at
     while low and "\u4e00" <= text[low - 1] <= "\u9fff":
@@ -64,25 +77,32 @@ def _clause(text: str, at: int) -> tuple[int, int]:
 
 @cache
 def _pairs() -> re.Pattern[str]:
-    """A surname's first character in front of one that a given name or a title may have."""
+    """A surname's first character and, looking ahead, one that a given name or a title may have."""
     t = name_tables()
     firsts = "".join(sorted({*t.rank, *(name[0] for name in t.doubles)}))
     return re.compile(f"[{firsts}](?=[{''.join(sorted(t.follow))}])")
 
 
-def _surnames(text: str, t: NameTables) -> Iterator[int]:
-    """Offsets of surnames that a given name or title may follow, where the two are no ordinary word by themselves."""
-    for match in _pairs().finditer(text):
-        at = match.start()
-        pair = text[at : at + 2]
-        if (
-            not is_ordinary(pair)
-            or text[at + 2 : at + 3] in t.telling
-            or pair in t.doubles
-            or text[at - 1 : at] in t.head_ends
-            or text[at + 1 : at + 3] in t.titles
-        ):
-            yield at
+def _promising(text: str, at: int, t: NameTables) -> bool:
+    """Whether what stands at `at` is worth the segmenter's time, by its characters alone."""
+    pair, left = text[at : at + 2], text[at - 1 : at]
+    if pair in t.doubles:
+        return True
+    if is_ordinary(pair) and text[at + 2 : at + 3] not in t.telling and left not in t.head_ends:
+        return text[at + 1 : at + 3] in t.titles
+    size = 3 if "\u4e00" <= text[at + 2 : at + 3] <= "\u9fff" else 2
+    if _hope(text[at : at + size]) > (_LEAST if left not in t.head_ends else _LEAST - 1.5):
+        return True
+    return is_title(text, at + 1)
+
+
+@lru_cache(maxsize=65536)
+def _hope(name: str) -> float:
+    """The better of what the first two and the first three characters are worth as a name."""
+    if name[0] not in name_tables().rank:
+        return -9.0
+    found = [shape for size in (2, 3) if len(name) >= size and (shape := _shape(name[:size], 1)) is not None]
+    return max(found, default=-9.0)
 
 
 def _may_begin(text: str, at: int, words: Words, t: NameTables) -> bool:
@@ -100,56 +120,66 @@ def _may_begin(text: str, at: int, words: Words, t: NameTables) -> bool:
 
 
 _ENOUGH = 1.2
+_LEAST = -0.75  # what the words around a name make up for
 
 
 def _best(text: str, at: int, words: Words, t: NameTables) -> tuple[int, float] | None:
     """The best candidate at `at` that is good enough; a longer one wins unless it is clearly worse."""
-    enough = [c for c in _candidates(text, at, words, t) if c[1] >= _ENOUGH]
-    if not enough:
+    lead = _boundary_left(text, at, words)
+    if lead is None or not _may_begin(text, at, words, t):
         return None
-    top = max(score for _, score in enough)
+    enough = [c for c in _candidates(text, at, words, lead) if c[1] >= _ENOUGH]
+    if len(enough) < 2:
+        return enough[0] if enough else None
     longest = max(enough)
     last = text[at + longest[0] - 1]
-    if longest[0] == 3 and last in t.strong and last not in t.weak:
+    if longest[0] == 3 and last in t.telling:
         return longest
+    top = max(score for _, score in enough)
     return max(c for c in enough if c[1] >= top - 1.0)
 
 
-def _candidates(text: str, at: int, words: Words, t: NameTables) -> Iterator[tuple[int, float]]:
+def _candidates(text: str, at: int, words: Words, lead: float) -> list[tuple[int, float]]:
     """(length, score) of each name that could begin here."""
-    lead = _boundary_left(text, at, words)
-    if lead is None:
-        return
+    t = name_tables()
     double = text[at : at + 2] in t.doubles
     family = text[at : at + 2] if double else text[at]
     if not double and family not in t.rank:
-        return
-    title = title_at(text, at + len(family), words)
-    if title:
-        if (lead >= 0 or text[at - 1] in LINKS) and family not in _NOT_ALONE:
-            yield len(family), 2.0 + _family(family, t)
-        return
+        return []
+    if text[at + len(family) : at + len(family) + 1] in t.title_heads and title_at(text, at + len(family), words):
+        alone_fits = (lead >= 0 or text[at - 1] in LINKS) and family not in _NOT_ALONE
+        return [(len(family), 2.0 + _family(family))] if alone_fits else []
+    found: list[tuple[int, float]] = []
     left: float | None = None
     for size in (4, 3) if double else (3, 2):
         name = text[at : at + size]
-        given = name[len(family) :]
-        if len(name) < size or not all("\u4e00" <= c <= "\u9fff" for c in given) or name in t.not_names:
+        end = at + size
+        shape = _shape(name, len(family)) if len(name) == size else None
+        tail = _boundary_right(text, end, words) if shape is not None else None
+        if shape is None or tail is None:
             continue
-        tail = _boundary_right(text, at + size, words)
-        if tail is None:
-            continue
-        base = _family(family, t) + (0.3 if len(given) == 2 and family in t.rare else 0.0) + _given(given, t) + lead + tail + _whole(at, size, words)
+        base = shape + lead + tail + _whole(at, size, words)
         if base < -3.0:
             continue
         left = before(text, at, words) if left is None else left
-        if size == 2 and left >= 1.5 and ends_at(text, at + size) and is_ordinary(name):
+        if size == 2 and left >= 1.5 and ends_at(text, end) and is_ordinary(name):
             base += 1.3  # a word like any other, but where only a name stands: 联系人高强,
-        around = left + after(text, at + size, words) + alone(text, at, at + size, words)
+        around = left + after(text, end, words) + alone(text, at, end)
         if name in t.famous and around < 2.0:
             continue
-        score = base + around
-        score -= 2.0 if name[:2] in t.not_names and not double else 0.3 if size == 2 and around < 0.6 else 0.0
-        yield size, score
+        base -= 2.0 if name[:2] in t.not_names and not double else 0.3 if size == 2 and around < 0.6 else 0.0
+        found.append((size, base + around))
+    return found
+
+
+@lru_cache(maxsize=65536)
+def _shape(name: str, family: int) -> float | None:
+    """What surname and given name are worth by themselves; None for what is no name."""
+    t = name_tables()
+    given = name[family:]
+    if name in t.not_names or not all("\u4e00" <= c <= "\u9fff" for c in given):
+        return None
+    return _family(name[:family]) + _given(given) + (0.3 if len(given) == 2 and name[:family] in t.rare else 0.0)
 
 
 # Surnames that before a title are more often another word: 和女士, 全老师.
@@ -185,7 +215,8 @@ def _boundary_right(text: str, end: int, words: Words) -> float | None:
     return None
 
 
-def _family(family: str, t: NameTables) -> float:
+def _family(family: str) -> float:
+    t = name_tables()
     if len(family) == 2:
         return 1.5
     base = 0.6 if t.rank[family] < 30 else 0.3 if t.rank[family] < 100 else 0.0 if t.rank[family] < 250 else -0.5
@@ -197,7 +228,8 @@ _GLUED = LINKS | frozenset("上")
 _NEVER_LAST = frozenset("于和与的了在是说有不我你他她它这那着过吗呢吧啊到去会也都就还被把给让跟对从将氏姓总住又称收问")
 
 
-def _given(given: str, t: NameTables) -> float:
+def _given(given: str) -> float:
+    t = name_tables()
     if given[-1] in _NEVER_LAST:
         return -3.0
     values = [(0.2 if c in t.weak else 1.0) if c in t.strong else (-0.6 if c in t.weak else -1.6) for c in given]

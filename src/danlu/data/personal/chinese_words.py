@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import accumulate, count
+from itertools import accumulate
 
 import rjieba
 
@@ -11,28 +11,23 @@ from danlu.data.personal.chinese_tables import name_tables
 
 
 class Words:
-    """Where words begin and end in a part of a text; offsets are the text's.
+    """Where words begin and end in a part of a text; offsets are the text's."""
 
-    Attributes:
-        low, high: the part.
-    """
-
-    __slots__ = ("_index", "_words", "high", "low")
+    __slots__ = ("_ends", "_starts")
 
     def __init__(self, text: str, low: int, high: int) -> None:
-        self.low, self.high = low, high
-        self._words = rjieba.cut(text[low:high])
-        self._index = dict(zip(accumulate(map(len, self._words), initial=low), count(), strict=False))
+        words = rjieba.cut(text[low:high])
+        edges = list(accumulate(map(len, words), initial=low))
+        self._starts = dict(zip(edges, words, strict=False))
+        self._ends = dict(zip(edges[1:], words, strict=True))
 
     def start(self, at: int) -> str | None:
         """The word that begins at an offset."""
-        number = self._index.get(at, -1)
-        return self._words[number] if 0 <= number < len(self._words) else None
+        return self._starts.get(at)
 
     def end(self, at: int) -> str | None:
         """The word that ends at an offset."""
-        number = self._index.get(at, 0)
-        return self._words[number - 1] if number else None
+        return self._ends.get(at)
 
 
 @lru_cache(maxsize=65536)
@@ -54,5 +49,3 @@ def is_ordinary(word: str) -> bool:
 def is_known(word: str) -> bool:
     """Whether the dictionary has this word."""
     return bool(rjieba.has_word(word))
-
-

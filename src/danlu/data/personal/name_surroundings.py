@@ -23,6 +23,7 @@ _KEY = re.compile(
 )
 LINKS = frozenset("由和跟与给请让找对据同向被把及、叫问替帮陪见约派送从将")
 _QUOTES = " \"'“‘「[【|/\t<@*#>-"
+_MARKS = {"@": 1.0} | dict.fromkeys("|/<'\"", 0.5)
 _PLACE_RIGHT = re.compile(
     r"(?:省|市|县|区|镇|乡|村|路|街|道|巷|里弄|公司|集团|大学|学院|中学|小学|医院|银行|大?酒店|饭店|宾馆|旅[馆店]|客栈|山庄|度假|酒家|饭庄|茶楼|超市|商[场城厦]|影院|剧院|[一二三四五六七八九十\d]+(?:路|街)|大厦|广场|小区|"
     r"花园|餐厅|科技|有限|股份|"
@@ -50,7 +51,9 @@ _BEFORE = re.compile(
 )
 _END = re.compile(r"[，。,.;；:：、!！?？)）\]】》」”\"'\n\s（(|/&<]|$")
 # Single characters that often stand behind a name, in front of a pause.
-_TRAILERS = frozenset("称说收吧吗呢的了好在系来去也等们啊呀哈到不没是启述著编译摄绘签注你我他她摔哭笑走跑问答谢作写拍查办")
+_TRAILERS = frozenset(
+    "称说收吧吗呢的了好在系来去也等们啊呀哈到不没是启述著编译摄绘签注你我他她摔哭笑走跑问答谢作写拍查办"
+)
 
 
 def head_at(text: str, at: int) -> str | None:
@@ -61,16 +64,18 @@ def head_at(text: str, at: int) -> str | None:
     return next((text[at - n : at] for n in (6, 5, 4, 3, 2, 1) if at >= n and text[at - n : at] in t.heads), None)
 
 
+def is_title(text: str, at: int) -> bool:
+    """Whether the characters at `at` are those of a title such as 先生."""
+    titles = name_tables().titles
+    return text[at : at + 1] in titles or any(text[at : at + size] in titles for size in (2, 3, 4))
+
+
 def title_at(text: str, at: int, words: Words) -> bool:
-    """Whether a title such as 先生 stands at `at`; one of a single character must be a word's end."""
+    """Whether a title stands at `at`; one of a single character must be a word's end."""
     t = name_tables()
-    first = text[at : at + 1]
-    if first not in t.title_heads:
+    if text[at : at + 1] not in t.title_heads or not is_title(text, at):
         return False
-    titles = t.titles
-    if text[at : at + 2] in titles or text[at : at + 3] in titles or text[at : at + 4] in titles:
-        return True
-    return first in titles and words.end(at + 1) is not None
+    return any(text[at : at + size] in t.titles for size in (2, 3, 4)) or words.end(at + 1) is not None
 
 
 def before(text: str, start: int, words: Words) -> float:
@@ -84,8 +89,7 @@ def before(text: str, start: int, words: Words) -> float:
     if left in ":=":
         return _behind_colon(text, place - 1)
     if place < start:  # a quote, a bar, an @ or a space
-        mark = text[start - 1]
-        return 1.6 if head_at(text, place) else 1.0 if mark == "@" else 0.5 if mark in "|/<'\"" else 0.3
+        return 1.6 if head_at(text, place) else _MARKS.get(text[start - 1], 0.3)
     if head_at(text, place) is not None:
         return 1.6
     copula = _COPULA.search(text, max(0, place - 2), place)
@@ -95,9 +99,12 @@ def before(text: str, start: int, words: Words) -> float:
         return 1.0
     if left in '，。！？；\n,.;!?"“「(（':
         return 0.3
-    if _role(text, place, words):
-        return 1.2
-    if left in LINKS:
+    return 1.2 if _role(text, place, words) else _linked(text, place, words)
+
+
+def _linked(text: str, place: int, words: Words) -> float:
+    """A word such as 请 or a verb in front: what is done to people as well as to things."""
+    if text[place - 1] in LINKS:
         return 0.6
     word = words.end(place) or ""
     return 0.4 if len(word) > 1 and tag_of(word)[:1] == "v" else 0.0
@@ -157,10 +164,12 @@ def done_by_people(text: str, at: int) -> bool:
     return _OWNED_RIGHT.match(text, at) is not None
 
 
-def alone(text: str, start: int, end: int, words: Words) -> float:
+def alone(text: str, start: int, end: int) -> float:
     """A candidate that fills a run of Chinese characters by itself, or leaves a single one over at its end."""
-    if end == words.high:
-        return (0.7 if end - start == 2 else 1.2) if start == words.low else 0.0
-    if end + 1 == words.high and text[end] not in _TRAILERS:
+    if not "\u4e00" <= text[end : end + 1] <= "\u9fff":
+        if start and "\u4e00" <= text[start - 1] <= "\u9fff":
+            return 0.0
+        return 0.7 if end - start == 2 else 1.2
+    if not "\u4e00" <= text[end + 1 : end + 2] <= "\u9fff" and text[end] not in _TRAILERS:
         return -1.5
     return 0.0
