@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.data.personal.generate import Document, documents
 from tests.data.personal.score import Score
 
-from danlu.data.personal import find
+from danlu.data.personal import find, find_many
 
 SIZE = 279
 
@@ -158,11 +158,11 @@ def planted(texts: Sequence[str], language: str, count: int) -> list[str]:
     return made
 
 
-def per_second(function: Callable[[str], object], texts: Sequence[str]) -> float:
-    """Documents a CPU second."""
+def per_second(function: Callable[[Sequence[str]], object], texts: Sequence[str]) -> float:
+    """Documents a CPU second, 256 at a time, as `danlu data pii` and the redactor do."""
     start = time.process_time()
-    for text in texts:
-        function(text)
+    for at in range(0, len(texts), 256):
+        function(texts[at : at + 256])
     return len(texts) / (time.process_time() - start)
 
 
@@ -176,9 +176,9 @@ def speed(texts: dict[str, list[str]], names: str, rounds: int = 7) -> None:
         spans = sum(len(find(text, names=names)) for text in chosen) / len(chosen)
         print(f"{language}: {spans:.1f} spans in a document")
     for _ in range(rounds):
-        seen["rjieba.cut zh"].append(per_second(rjieba.cut, sets["zh"]))
+        seen["rjieba.cut zh"].append(per_second(lambda texts: [rjieba.cut(text) for text in texts], sets["zh"]))
         for language, chosen in sets.items():
-            seen[language].append(per_second(lambda text: find(text, names=names), chosen))
+            seen[language].append(per_second(lambda texts: find_many(texts, names=names), chosen))
     for name, values in seen.items():
         print(f"{name}: median {statistics.median(values):.0f} documents/s, {min(values):.0f} to {max(values):.0f}")
     ratios = [a / b for a, b in zip(seen["rjieba.cut zh"], seen["zh"], strict=True)]

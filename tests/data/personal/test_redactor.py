@@ -144,6 +144,7 @@ def test_what_is_found_only_after_redaction_is_reported(monkeypatch: pytest.Monk
         return spans[:1] if text.startswith("先") and "[" not in text else spans
 
     monkeypatch.setattr(module, "find", blind_at_first)
+    monkeypatch.setattr(module, "find_many", lambda texts, **options: [blind_at_first(t, **options) for t in texts])
     findings = Redactor(RedactSection(policy="tag"), KEY).redact([row(text=f"先打{MOBILE}再写{MAIL}")]).findings
     assert [(f.kind, f.leftover, f.start) for f in findings] == [("CN_MOBILE", False, 2), ("EMAIL", True, 15)]
 

@@ -9,6 +9,7 @@ from functools import cache, lru_cache
 from danlu.data.personal.chinese_tables import NameTables, name_tables
 from danlu.data.personal.chinese_words import Words, is_known, is_ordinary, tag_of
 from danlu.data.personal.name_surroundings import (
+    LEADS,
     LINKS,
     after,
     alone,
@@ -85,24 +86,27 @@ def _pairs() -> re.Pattern[str]:
 
 def _promising(text: str, at: int, t: NameTables) -> bool:
     """Whether what stands at `at` is worth the segmenter's time, by its characters alone."""
-    pair, left = text[at : at + 2], text[at - 1 : at]
-    if pair in t.doubles:
+    grade = _grade(text[at : at + 3])
+    if grade == _ALWAYS or (grade and text[at - 1 : at] in (t.head_ends if grade == _BEHIND_HEAD else LEADS)):
         return True
-    if is_ordinary(pair) and text[at + 2 : at + 3] not in t.telling and left not in t.head_ends:
-        return text[at + 1 : at + 3] in t.titles
-    size = 3 if "\u4e00" <= text[at + 2 : at + 3] <= "\u9fff" else 2
-    if _hope(text[at : at + size]) > (_LEAST if left not in t.head_ends else _LEAST - 1.5):
-        return True
-    return is_title(text, at + 1)
+    return text[at + 1 : at + 2] in t.title_heads and is_title(text, at + 1)
 
 
-@lru_cache(maxsize=65536)
-def _hope(name: str) -> float:
-    """The better of what the first two and the first three characters are worth as a name."""
-    if name[0] not in name_tables().rank:
-        return -9.0
-    found = [shape for size in (2, 3) if len(name) >= size and (shape := _shape(name[:size], 1)) is not None]
-    return max(found, default=-9.0)
+@lru_cache(maxsize=1 << 17)
+def _grade(three: str) -> int:
+    """Where a name can begin with these characters: nowhere, behind a word such as 患者, a lead, or anywhere."""
+    t = name_tables()
+    if three[:2] in t.doubles:
+        return _ALWAYS
+    if three[0] not in t.rank:
+        return _NEVER
+    shapes = [_shape(three[:size], 1) for size in (2, 3) if len(three) >= size]
+    hope = max((shape for shape in shapes if shape is not None), default=-9.0)
+    if hope <= _LEAST - 1.5:
+        return _NEVER
+    if (is_ordinary(three[:2]) and three[2:] not in t.telling) or hope <= _LEAST:
+        return _BEHIND_HEAD
+    return _LED if hope < _POOR else _ALWAYS
 
 
 def _may_begin(text: str, at: int, words: Words, t: NameTables) -> bool:
@@ -120,6 +124,8 @@ def _may_begin(text: str, at: int, words: Words, t: NameTables) -> bool:
 
 
 _ENOUGH = 1.2
+_NEVER, _BEHIND_HEAD, _LED, _ALWAYS = 0, 1, 2, 3
+_POOR = -0.25
 _LEAST = -0.75  # what the words around a name make up for
 
 

@@ -56,6 +56,7 @@ _PLATE_FORM = re.compile(
 )
 
 # Cheap signs without which the patterns above need not run.
+_SIX_DIGITS = re.compile(r"[0-9]{6}")
 _USCC_HEAD = re.compile(r"[0-9]{6}[ \-]?[0-9A-Za-z]{8}")
 _IBAN_HEAD = re.compile(r"[A-Za-z]{2}[0-9]{2}[ \-]?[0-9A-Za-z]{4}")
 _IPV6_HEAD = re.compile(r"[0-9A-Fa-f:]:[0-9A-Fa-f]{0,4}:|::[0-9A-Fa-f]")
@@ -67,9 +68,10 @@ def codes(text: str) -> Iterator[Span]:
     if "@" in text:
         yield from _emails(text)
     yield from _addresses(text)
-    if _USCC_HEAD.search(text):
-        yield from _credit_codes(text)
-    yield from _passports(text)
+    if _SIX_DIGITS.search(text):
+        if _USCC_HEAD.search(text):
+            yield from _credit_codes(text)
+        yield from _passports(text)
     if _IBAN_HEAD.search(text):
         yield from _ibans(text)
     if _PLATE_HEAD.search(text):
@@ -102,7 +104,7 @@ def _emails(text: str) -> Iterator[Span]:
 
 
 def _addresses(text: str) -> Iterator[Span]:
-    for match in _standing(_IPV4, text, "._-"):
+    for match in _standing(_IPV4, text, "._-") if text.count(".") >= 3 else ():
         confidence = _ipv4(match, text)
         if confidence:
             yield Span(match.start(), match.end(), "IP", confidence)

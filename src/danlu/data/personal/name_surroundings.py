@@ -23,12 +23,18 @@ _KEY = re.compile(
 )
 LINKS = frozenset("由和跟与给请让找对据同向被把及、叫问替帮陪见约派送从将")
 _QUOTES = " \"'“‘「[【|/\t<@*#>-"
+# Without one of these in front, characters that hardly make a name are none.
+LEADS = _PERSON_ENDS | LINKS | frozenset("是为: ，。！？；\n,.;!?\"“「(（|@/'\t<=") | frozenset(("",))
 _MARKS = {"@": 1.0} | dict.fromkeys("|/<'\"", 0.5)
 _PLACE_RIGHT = re.compile(
     r"(?:省|市|县|区|镇|乡|村|路|街|道|巷|里弄|公司|集团|大学|学院|中学|小学|医院|银行|大?酒店|饭店|宾馆|旅[馆店]|客栈|山庄|度假|酒家|饭庄|茶楼|超市|商[场城厦]|影院|剧院|[一二三四五六七八九十\d]+(?:路|街)|大厦|广场|小区|"
     r"花园|餐厅|科技|有限|股份|"
     r"牌|山|河|湖|江|岛|港|站|桥|寺|庙|朝|国|姓|氏|家族|教堂|故里|故居|奖|杯|机场|车站|高速|铁路|电影|出版|法案|"
     r"定理|定律|效应|酒|茶)"
+)
+_PLACE_HEADS = frozenset(
+    "省市县区镇乡村路街道巷里公集大学中小医银酒饭宾旅客山度茶超商影剧广花餐科有股牌河湖江岛港站桥寺庙朝国姓氏家教故奖杯机车高"
+    "铁电出法定效一二三四五六七八九十0123456789"
 )
 _SPEECH_RIGHT = re.compile(
     r"(?:说|表示|认为|介绍|称|告诉|回答|指出|觉得|反映|告知|坦言|透露|解释|补充|强调|回忆|告诉|建议|提出|要求|承认|"
@@ -92,7 +98,7 @@ def before(text: str, start: int, words: Words) -> float:
         return 1.6 if head_at(text, place) else _MARKS.get(text[start - 1], 0.3)
     if head_at(text, place) is not None:
         return 1.6
-    copula = _COPULA.search(text, max(0, place - 2), place)
+    copula = _COPULA.search(text, max(0, place - 2), place) if left in "做为作是叫" else None
     if copula and _role(text, copula.start(), words):
         return 1.5
     if _BEFORE.search(text, max(0, place - 4), place):
@@ -141,7 +147,7 @@ def after(text: str, end: int, words: Words) -> float:
     right = text[end : end + 6]
     if not right:
         return 0.4
-    if _PLACE_RIGHT.match(right):
+    if right[0] in _PLACE_HEADS and _PLACE_RIGHT.match(right):
         return -2.5
     score = 1.5 if title_at(text, end, words) else 0.0
     if _OWNED_RIGHT.match(right):

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from danlu.data.personal.engine import find
+from danlu.data.personal.engine import find, find_many
 from danlu.data.personal.fakes import fake
 from danlu.data.personal.masks import mask
 from danlu.data.personal.spans import Span
@@ -68,11 +68,13 @@ class Redactor:
 
     def __init__(self, config: RedactSection, key: bytes) -> None:
         self._config, self._key = config, key
+        self._known: dict[str, list[Span]] = {}
 
     def redact(self, rows: Sequence[Row]) -> Redacted:
         """Every string of every row, also inside tool calls, tool descriptions and metadata; keys of objects stay."""
         items: list[Row | Dropped] = []
         findings: list[Finding] = []
+        self._look_ahead(rows)
         for row in rows:
             visit = _Visit(row.id)
             done = self._row(row, visit)
@@ -83,7 +85,19 @@ class Redactor:
                 items.append(Dropped(self._row(row, tagged), "redact", "holds " + ", ".join(held)))
             else:
                 items.append(done)
+        self._known = {}
         return Redacted(items, findings)
+
+    def _look_ahead(self, rows: Sequence[Row]) -> None:
+        """Find in the rows' messages and texts all at once, which is faster; `_find` then looks it up."""
+        turns = (message.get("content") for row in rows for message in (*row.messages, *row.rejected))
+        texts = list({text for text in (*turns, *(row.text for row in rows)) if isinstance(text, str) and text})
+        found: list[list[Span]] = []
+        for at in range(0, len(texts), _AT_ONCE):
+            config = self._config
+            part = texts[at : at + _AT_ONCE]
+            found += find_many(part, names=config.names, min_confidence=config.min_confidence)
+        self._known = dict(zip(texts, found, strict=True))
 
     def scrub(self, text: str) -> str:
         """A text for error reasons and quarantined lines: tags for all that is found, whatever the policies."""
@@ -165,6 +179,8 @@ class Redactor:
     def _find(self, text: str, at: str) -> list[Span]:
         config = self._config
         label = _label(at)
+        if not label and text in self._known:
+            return self._known[text]
         spans = find(label + text, names=config.names, min_confidence=config.min_confidence)
         shift = len(label)
         return (
@@ -195,6 +211,7 @@ class Redactor:
                 visit.findings.append(found)
 
 
+_AT_ONCE = 256
 _TOOL_KEYS = frozenset(("name", "type", "required", "$ref", "format"))
 _CALL_KEYS = frozenset(("name", "type", "id"))
 

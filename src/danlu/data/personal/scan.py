@@ -6,17 +6,19 @@ import gzip
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import orjson
 
-from danlu.data.personal.engine import check_names, find
+from danlu.data.personal.engine import check_names, find_many
 from danlu.recipe.errors import UserError
 
 _FORM = "write one JSON object a line (.jsonl), in UTF-8"
 _KINDS = {int: "a number", float: "a number", bool: "true or false", list: "a list", dict: "an object"}
 _SHOWN_KEYS = 12
+_BATCH = 256
 
 
 def scan_file(
@@ -30,7 +32,7 @@ def scan_file(
         path: `.jsonl`, or gzip with a name that ends in `.gz`; UTF-8.
         field: which text: a key, or a path such as `messages.0.content`; null or missing in a row is an empty text.
         names: as in `find`.
-        progress: called with the number of rows done, now and then and at the end.
+        progress: called with the number of rows done, now and then.
 
     Returns:
         How many spans of each kind.
@@ -45,16 +47,18 @@ def scan_file(
     aside = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
         with _opened(path) as source, _created(aside, out) as target:
-            for number, row in _rows(source, path):
-                text = _text(row, field, f"{path.name}:{number}")
-                seen = seen or text is not None
-                keys |= dict.fromkeys(row) if len(keys) < _SHOWN_KEYS else {}
-                spans = find(text, names=names) if text else []
-                kinds.update(span.kind for span in spans)
-                listed = [{"start": s.start, "end": s.end, "type": s.kind, "confidence": s.confidence} for s in spans]
-                target.write(orjson.dumps({"line": number, "spans": listed}, option=orjson.OPT_APPEND_NEWLINE))
-                done += 1
-                if progress and done % 1000 == 0:
+            texts = _texts(_rows(source, path), field, path.name, keys)
+            while batch := list(islice(texts, _BATCH)):
+                seen = seen or any(text is not None for _, text in batch)
+                found = find_many([text or "" for _, text in batch], names=names)
+                for (number, _), spans in zip(batch, found, strict=True):
+                    kinds.update(span.kind for span in spans)
+                    listed = [
+                        {"start": s.start, "end": s.end, "type": s.kind, "confidence": s.confidence} for s in spans
+                    ]
+                    target.write(orjson.dumps({"line": number, "spans": listed}, option=orjson.OPT_APPEND_NEWLINE))
+                done += len(batch)
+                if progress:
                     progress(done)
         if done and not seen:
             listed_keys = ", ".join(list(keys)[:_SHOWN_KEYS])
@@ -63,9 +67,17 @@ def scan_file(
         aside.replace(out)
     finally:
         aside.unlink(missing_ok=True)
-    if progress:
-        progress(done)
     return kinds
+
+
+def _texts(
+    rows: Iterator[tuple[int, dict[str, Any]]], field: str, name: str, keys: dict[str, None]
+) -> Iterator[tuple[int, str | None]]:
+    """Number and text of each row; the keys that the rows have go to `keys`."""
+    for number, row in rows:
+        if len(keys) < _SHOWN_KEYS:
+            keys.update(dict.fromkeys(row))
+        yield number, _text(row, field, f"{name}:{number}")
 
 
 def _check_out(out: Path, path: Path) -> None:
