@@ -1,7 +1,8 @@
 """A second evaluation set: carriers, decoys and values written apart from the rules, other registers than the first.
 
 `*_carriers.txt` and `*_decoys.txt` hold one sentence a line ("\\n" in them is a line end). They were measured once
-before any rule was changed for them; `docs/data/personal-data.md` gives the figures of that first sight.
+before any rule was changed for them; `docs/data/personal-data.md` gives the figures of that first sight. The
+`*_third_*` files were written after those changes and measured without any further one.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ _VALUES = dict(line.split(" ", 1) for line in (_HERE / "values.txt").read_text("
 _POOLS = {name: words(values) for name, values in _VALUES.items()}  # a common surname stands there several times
 
 
-def documents(seed: int, count: int, *, language: str) -> list[Document]:
-    """Documents of a seed."""
+def documents(seed: int, count: int, *, language: str, third: bool = False) -> list[Document]:
+    """Documents of a seed; `third` draws from the sentences that were written after the rules were changed."""
     r = random.Random(f"unseen/{seed}/{language}")
-    pools = [(_HERE / f"{language}_{kind}.txt").read_text("utf-8").splitlines() for kind in ("carriers", "decoys")]
+    part = "third_" if third else ""
+    files = [_HERE / f"{language}_{part}{kind}.txt" for kind in ("carriers", "decoys")]
+    pools = [file.read_text("utf-8").splitlines() for file in files]
     return [_document(r, language, *pools) for _ in range(count)]
 
 
