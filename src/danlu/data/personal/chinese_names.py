@@ -209,11 +209,15 @@ def _boundary_left(text: str, at: int, words: Words) -> float | None:
 def _boundary_right(text: str, end: int, words: Words) -> float | None:
     if words.end(end) is not None:
         word = words.start(end)
+        if text[end : end + 1] in _ASPECTS:
+            return -0.8  # what stands before 了 is a verb
         # A word that the segmenter made up of what follows is more likely the rest of the name.
         return -1.0 if word and len(word) > 1 and not is_known(word) else 0.0
     if done_by_people(text, end):
         return -0.2
     word = words.end(end + 1)
+    if word and (text[end] in _JOINS or text[end + 1 : end + 2] in _ASPECTS):
+        return -0.2  # 丁振维和..., 王晶燕留了...: what follows is a word of its own
     if word and (len(word) == 1 or not is_ordinary(word)):
         after, t = text[end], name_tables()
         if after in _PEEL_RIGHT or (after not in t.strong and after not in t.weak):
@@ -229,6 +233,8 @@ def _family(family: str) -> float:
     return base - (1.2 if family in LINKS else 0.6 if family in t.rare else 0.0)
 
 
+_JOINS = frozenset("和与及跟")
+_ASPECTS = frozenset(("了", "着", "过"))
 # Characters in front of a name that make a word with its surname: 和田|依诺, 附上任|彬.
 _GLUED = LINKS | frozenset("上")
 _NEVER_LAST = frozenset("于和与的了在是说有不我你他她它这那着过吗呢吧啊到去会也都就还被把给让跟对从将氏姓总住又称收问")
@@ -261,6 +267,8 @@ def _whole(at: int, size: int, words: Words) -> float:
     if rest is None:
         return -1.0
     covered = len(word) + len(rest)
+    if covered == size + 1 and rest[-1] in _JOINS:
+        return 0.2
     if covered != size:
         return 0.0 if covered < size or not is_known(rest) else -1.0
     if len(rest) == 1:

@@ -40,7 +40,7 @@ _SPEECH_RIGHT = re.compile(
     r"(?:说|表示|认为|介绍|称|告诉|回答|指出|觉得|反映|告知|坦言|透露|解释|补充|强调|回忆|告诉|建议|提出|要求|承认|"
     r"发现|主持|负责|"
     r"签字|签收|签名|确认|提交|填写|申请|投诉|办理|同志|在电话|今天|昨天|明天|上周|下周|已经|刚刚|曾|正在|先生|"
-    r"女士|于(?:\d|凌晨|今|昨|次日|当|上|下|本|[一二三四五六七八九十两])|\d{4}年|从|把|将|"
+    r"女士|于|仍|均|亦|遂|则|即|已|\d{4}年|从|把|将|"
     r"和我|跟我|给我|让我|向我|帮我|和他|和她|来|去|也|就|没|不|很|都|还|又|想|会|要|在|是|的|系|收(?:\W|$)|凭|因|"
     r"敬上|拜上|谨启|本人|团队|名下|夫妇|一家|等\W|[男女](?:\W|$))"
 )
@@ -139,7 +139,9 @@ def _role(text: str, place: int, words: Words) -> bool:
     if text[place - 1] not in _PERSON_ENDS:
         return head_at(text, place) is not None or _ROLES.search(text, max(0, place - 4), place) is not None
     word = words.end(place) or ""
-    return len(word) > 1 and tag_of(word) in _PERSON_TAGS
+    if len(word) == 1:
+        return word in "人员工" and "\u4e00" <= text[place - 2 : place - 1] <= "\u9fff"
+    return tag_of(word) in _PERSON_TAGS
 
 
 def after(text: str, end: int, words: Words) -> float:
