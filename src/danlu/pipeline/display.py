@@ -189,8 +189,10 @@ def ledger_table(summary: Mapping[str, Any]) -> Table:
 
 def reasons(summary: Mapping[str, Any]) -> list[str]:
     """Why rows were dropped, a line each."""
+    from danlu.pipeline.report.reason_words import said
+
     return [
-        f"{step['step']}: {count:,} × {reason}"
+        f"{step['step']}: {count:,} × {said(reason)}"
         for step in summary["steps"]
         for reason, count in step["dropped"].items()
     ]

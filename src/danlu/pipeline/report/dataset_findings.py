@@ -16,6 +16,7 @@ from danlu.pipeline.report.dataset_data import finite, mapping, sequence, whole
 from danlu.pipeline.report.dataset_reasons import folded, legend
 from danlu.pipeline.report.dataset_text import isolated, listed, plain
 from danlu.pipeline.report.numbers import count, percent, significant
+from danlu.pipeline.report.reason_words import said
 from danlu.recipe.language import tr
 
 SHOWN_GROUPS = 8
@@ -237,9 +238,9 @@ def augmentation(ledger: Mapping[str, Any], report: Any) -> dict[str, Any] | Non
         "legend": legend(parts, tried),
         "rejected": [
             {
-                "name": isolated(reason),
+                "name": isolated(said(reason)),
                 "count": count(n),
-                "chart": charts.bar(n, refusals[0][1], "lost", f"{reason}: {count(n)}"),
+                "chart": charts.bar(n, refusals[0][1], "lost", f"{said(reason)}: {count(n)}"),
             }
             for reason, n in refusals[:SHOWN_LABELS]
         ],

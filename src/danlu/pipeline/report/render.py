@@ -8,7 +8,7 @@ from typing import Any
 
 from danlu.evaluation.intervals import Comparison, Score
 from danlu.evaluation.metrics import style_of
-from danlu.pipeline.report import charts, numbers, words
+from danlu.pipeline.report import charts, numbers, reason_words, words
 from danlu.pipeline.report.data import ReportData
 from danlu.pipeline.report.differences import shared_with, shorten
 from danlu.pipeline.report.templates import environment, moment
@@ -163,7 +163,10 @@ def _step(step: Mapping[str, Any], read: int) -> dict[str, Any]:
         "out": numbers.count(left),
         "difference": numbers.signed(left - entered, 0) if left != entered else "",
         "changed": numbers.count(changed) if changed else "",
-        "dropped": [(reason, numbers.count(amount)) for reason, amount in (step.get("dropped") or {}).items()],
+        "dropped": [
+            (reason_words.said(str(reason)), numbers.count(amount))
+            for reason, amount in (step.get("dropped") or {}).items()
+        ],
         "chart": charts.funnel_bar(entered, left, read, name),
     }
 
