@@ -20,8 +20,13 @@ from pathlib import Path
 
 import psutil
 
+from danlu.data.personal.tables import words
+
 ZH = "我们今天讨论数据清洗保险合同贷款利率病人检查结果银行账户法律责任项目进度学校老师学生天气旅行城市发展技术问题方法"
-EN = "the data cleaning of insurance contract loan rate patient result bank account law project school weather travel city method question answer report market".split()
+EN = words(
+    "the data cleaning of insurance contract loan rate patient result bank account law project school weather travel "
+    "city method question answer report market"
+)
 PERSONAL = ("联系电话{}，谢谢", "邮箱 user{}@corp.cn 请查收", "call me at +1 415 555 {} please", "身份证在附件，手机{}")
 RECIPE = """
 name: chain

@@ -63,25 +63,30 @@ def data_pii(file: Path, field: str, out: Path, names: str) -> None:
     from rich.console import Console
 
     from danlu.data.personal.scan import scan_file
-    from danlu.pipeline.display import RowsDisplay, kinds_table
+    from danlu.pipeline.display import RowsDisplay, found_personal
 
     console = Console()
     with RowsDisplay(console, tr("personal data", "个人信息")) as progress:
         counts = scan_file(file, field, out, names=names, progress=progress)
-    console.print(kinds_table(counts))
+    console.print(found_personal(counts, progress.done))
     console.print(str(out), soft_wrap=True, highlight=False)
 
 
-@data.command("diff", help=tr("Compare two datasets by their rows.", "按行比较两个数据集。"))
+@data.command(
+    "diff",
+    help=tr("Compare the rows of two datasets (recipes, folders or keys).", "按行比较两个数据集（配方、文件夹或键）。"),
+)
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
-def data_diff(a: Path, b: Path) -> None:
+@click.pass_obj
+def data_diff(workspace: str, a: Path, b: Path) -> None:
     """`danlu data diff`."""
     from rich.console import Console
 
+    from danlu.pipeline.datasets import find_dataset
     from danlu.pipeline.report.diff import diff_datasets, diff_table
 
-    Console().print(diff_table(diff_datasets(a, b)))
+    Console().print(diff_table(diff_datasets(find_dataset(a, workspace), find_dataset(b, workspace))))
 
 
 @data.command(

@@ -51,12 +51,7 @@ def execute_recipe(
 
 def print_outcome(console: Any, result: Any) -> None:
     """The comparison, the report, the model and what to try with it."""
-    from danlu.pipeline.display import comparison_table
-    from danlu.pipeline.finish import next_commands
+    from danlu.pipeline.display import outcome
 
-    if result.comparisons:
-        console.print(comparison_table(result.comparisons, result.plan.recipe.evaluate.confidence))
-    console.print(tr("report: ", "报告：") + str(result.run.report), soft_wrap=True, highlight=False)
-    if result.version:
-        console.print(tr("model:  ", "模型：") + result.version, highlight=False)
-        console.print(tr("try:    ", "试试：") + "   ".join(next_commands(result.version)), highlight=False)
+    for part in outcome(result):
+        console.print(part, soft_wrap=isinstance(part, str), highlight=False)

@@ -17,12 +17,13 @@ from danlu.models.chat import Sample
 from danlu.models.messages import Message
 from danlu.recipe.errors import UserError
 
-ROWS, SAMPLES, LEDGER, SUMMARY, RENDERING = (
+ROWS, SAMPLES, LEDGER, SUMMARY, RENDERING, REPEATED = (
     "rows.parquet",
     "samples.parquet",
     "ledger.parquet",
     "ledger.json",
     "rendering.json",
+    "repeated.json",
 )
 
 ROW_SCHEMA = pa.schema(
@@ -207,6 +208,15 @@ def read_summary(folder: Path) -> dict[str, Any]:
     """The ledger's sums."""
     summary: dict[str, Any] = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
     return summary
+
+
+def read_repeated(folder: Path, split: str) -> frozenset[str]:
+    """Ids of the rows of a held-out split that training rows repeat."""
+    try:
+        found = json.loads((folder / REPEATED).read_text(encoding="utf-8"))
+    except FileNotFoundError:  # a dataset of before this was written down
+        return frozenset()
+    return frozenset(found.get(split, ()))
 
 
 def check_dataset_rendering(folder: Path, rendering_hash: str) -> None:

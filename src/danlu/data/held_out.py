@@ -35,11 +35,13 @@ class Held:
         splits: for each shard and row of the last pass an index into SPLITS, or -1 for a row that is dead.
         report: what the steps of this file found.
         index: n-grams of the evaluation rows.
+        repeated: ids of the held-out rows, by split, that rows kept for training repeat.
     """
 
     splits: list[np.ndarray]
     report: dict[str, Any] = field(default_factory=dict)
     index: ContaminationIndex | None = None
+    repeated: dict[str, list[str]] = field(default_factory=dict)
 
     def corpus(self, flow: Flow, *, split: int) -> ShardCorpus:
         """The living rows of one split."""
@@ -106,8 +108,9 @@ def _evaluation_sets(config: DataSection) -> Iterator[tuple[str, Iterator[Row]]]
 
 def _keep_evaluation_out(flow: Flow, held: Held, config: DataSection) -> None:
     sets: dict[str, Iterable[Row]] = dict(_evaluation_sets(config))
-    tests = held.corpus(flow, split=SPLITS.index("test"))
-    sets["test split"] = (row for batch in tests.batches() for row in batch)
+    own = {f"{name} split": name for name in SPLITS if name != "train"}
+    for title, name in own.items():
+        sets[title] = _rows(held.corpus(flow, split=SPLITS.index(name)))
     held.index = ContaminationIndex(sets)
     training = held.corpus(flow, split=TRAIN)
     founds = []
@@ -124,8 +127,14 @@ def _keep_evaluation_out(flow: Flow, held: Held, config: DataSection) -> None:
     drop = config.contamination.on_found == "drop"
     if drop:
         _drop_training(flow, held, reasons, CONTAMINATION)
-    sets_found = held.index.dirty(founds).as_dict(dropped=drop)
-    held.report[CONTAMINATION] = {"sets": sets_found, "training_rows": len(reasons), "dropped": drop}
+    dirty = held.index.dirty(founds)
+    held.repeated = {name: [] if drop else list(dirty.items[title]) for title, name in own.items()}
+    held.report[CONTAMINATION] = {"sets": dirty.as_dict(dropped=drop), "training_rows": len(reasons), "dropped": drop}
+
+
+def _rows(corpus: ShardCorpus) -> Iterator[Row]:
+    for batch in corpus.batches():
+        yield from batch
 
 
 def _match_reference(flow: Flow, held: Held, config: ReferenceSection, seed: int) -> None:

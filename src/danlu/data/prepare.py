@@ -12,7 +12,7 @@ from danlu.data.augmentation import Write
 from danlu.data.books import Clerk, Problems
 from danlu.data.children import Family, make_children
 from danlu.data.cleaners import OVER_ALL_ROWS
-from danlu.data.dataset import LEDGER, RENDERING, SUMMARY
+from danlu.data.dataset import LEDGER, RENDERING, REPEATED, SUMMARY
 from danlu.data.drift import balance
 from danlu.data.findings import write_findings
 from danlu.data.flow import Flow, Tell
@@ -84,6 +84,7 @@ def prepare_dataset(config: DataSection, around: Surroundings, folder: Path) -> 
         "balance": [found.as_dict() for found in balance(_training(flow, held), _slice(config))],
     }
     write_json(folder / REPORT, collect(summary, clerk, flow.books(), parts | {"seconds": clock.stop()}))
+    write_json(folder / REPEATED, held.repeated)
     write_json(folder / SUMMARY, summary)
     write_json(folder / RENDERING, {"hash": around.renderer.rendering_hash})
     return summary

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 ROWS, SCORES = "rows.parquet", "scores.json"
 METRIC_COLUMN = "metric."
+REPEATED = "repeated"
 
 _SCHEMA = pa.schema(
     [
@@ -52,12 +53,21 @@ class Evaluation:
         row_values: metric name -> its value on each of `rows` by itself.
         scores: one per metric.
         confidence: of their intervals.
+        repeated: ids of the rows that stand in the training rows: scores on them are too good.
+        clean_scores: scores on the other rows alone; [] where no row is repeated, or every one is.
     """
 
     rows: list[AnsweredRow]
     row_values: dict[str, list[float]]
     scores: list[Score]
     confidence: float
+    repeated: frozenset[str] = frozenset()
+    clean_scores: list[Score] = field(default_factory=list)
+
+    @property
+    def clean_rows(self) -> list[AnsweredRow]:
+        """The rows that training does not repeat."""
+        return [row for row in self.rows if row.row_id not in self.repeated]
 
 
 def evaluate_model(
@@ -122,9 +132,22 @@ def evaluate_model(
 
 
 def write_evaluation(
-    folder: Path, answered: Sequence[AnsweredRow], metrics: Sequence[Metric], config: EvaluateSection, seed: int
+    folder: Path,
+    answered: Sequence[AnsweredRow],
+    metrics: Sequence[Metric],
+    config: EvaluateSection,
+    seed: int,
+    repeated: Collection[str] = (),
 ) -> Evaluation:
     """Score answered rows and write rows.parquet (with each metric's value per row) and scores.json.
+
+    Args:
+        folder: where to.
+        answered: what the model made of the rows.
+        metrics: of the recipe.
+        config: of the intervals.
+        seed: of the bootstrap.
+        repeated: ids of rows that training rows repeat; what is left is scored by itself as well.
 
     Raises:
         UserError: no rows, an id twice, or a row that a metric cannot measure.
@@ -133,11 +156,16 @@ def write_evaluation(
     resampling = resampling_of(config, seed)
     scores = [score(metric, rows, resampling) for metric in metrics]
     values = {metric.name: metric.per_row(metric.statistics(rows)).tolist() for metric in metrics}
-    columns = {name: [getattr(row, name) for row in rows] for name in _SCHEMA.names}
+    known = frozenset(row.row_id for row in rows) & frozenset(repeated)
+    clean = [row for row in rows if row.row_id not in known]
+    clean_scores = [score(metric, clean, resampling) for metric in metrics] if known and clean else []
+    columns: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in _SCHEMA.names}
     schema = _SCHEMA
     for name, column in values.items():
         columns[METRIC_COLUMN + name] = column
         schema = schema.append(pa.field(METRIC_COLUMN + name, pa.float64()))
+    columns[REPEATED] = [row.row_id in known for row in rows]
+    schema = schema.append(pa.field(REPEATED, pa.bool_(), nullable=False))
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table(columns, schema=schema), folder / ROWS, compression="zstd")
     body = {
@@ -146,9 +174,11 @@ def write_evaluation(
         "resamples": resampling.resamples,
         "seed": seed,
         "scores": [asdict(entry) for entry in scores],
+        "repeated_rows": len(known),
+        "clean_scores": [asdict(entry) for entry in clean_scores],
     }
     write_json(folder / SCORES, body)
-    return Evaluation(rows, values, scores, resampling.confidence)
+    return Evaluation(rows, values, scores, resampling.confidence, known, clean_scores)
 
 
 def read_evaluation(folder: Path) -> Evaluation:
@@ -164,7 +194,10 @@ def read_evaluation(folder: Path) -> Evaluation:
         rows = [AnsweredRow(*fields) for fields in zip(*(columns[name] for name in _SCHEMA.names), strict=True)]
         values = {name.removeprefix(METRIC_COLUMN): columns[name] for name in columns if name.startswith(METRIC_COLUMN)}
         scores = [Score(**entry) for entry in body["scores"]]
-        return Evaluation(rows, values, scores, float(body["confidence"]))
+        ids = zip(columns["row_id"], columns[REPEATED], strict=True)
+        known = frozenset(row_id for row_id, repeated in ids if repeated)
+        clean_scores = [Score(**entry) for entry in body["clean_scores"]]
+        return Evaluation(rows, values, scores, float(body["confidence"]), known, clean_scores)
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         raise UserError(
             f"is not an evaluation of danlu: {error}", where=str(folder), fix="evaluate the model again: danlu evaluate"
@@ -180,6 +213,41 @@ def compare(folder_base: Path, folder_tuned: Path, config: EvaluateSection, seed
     base, tuned = read_evaluation(folder_base).rows, read_evaluation(folder_tuned).rows
     resampling = resampling_of(config, seed)
     return [compare_rows(metric, base, tuned, resampling) for metric in build_metrics(config.metrics)]
+
+
+@dataclass(frozen=True)
+class CleanRows:
+    """What an evaluation says without the rows that training rows repeat.
+
+    Attributes:
+        repeated: how many of the evaluated rows are repeated.
+        rows: how many were evaluated in all.
+        scores: of the tuned model on the others; [] where every row is repeated.
+        comparisons: base against tuned on the others; [] where nothing is compared.
+    """
+
+    repeated: int
+    rows: int
+    scores: Sequence[Score]
+    comparisons: Sequence[Comparison] = ()
+
+
+def compare_clean(folder_base: Path | None, folder_tuned: Path, config: EvaluateSection, seed: int) -> CleanRows | None:
+    """The tuned model (and its base) on the rows that training does not repeat; None where it repeats none.
+
+    Raises:
+        UserError: an evaluation cannot be read, or the two are not of the same rows.
+    """
+    tuned = read_evaluation(folder_tuned)
+    if not tuned.repeated:
+        return None
+    found: list[Comparison] = []
+    if folder_base is not None and tuned.clean_rows:
+        base = [row for row in read_evaluation(folder_base).rows if row.row_id not in tuned.repeated]
+        resampling = resampling_of(config, seed)
+        metrics = build_metrics(config.metrics)
+        found = [compare_rows(metric, base, tuned.clean_rows, resampling) for metric in metrics]
+    return CleanRows(len(tuned.repeated), len(tuned.rows), tuned.clean_scores, found)
 
 
 def resampling_of(config: EvaluateSection, seed: int) -> Resampling:

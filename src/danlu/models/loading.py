@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from danlu.models.card import check_rendering
@@ -100,6 +100,24 @@ def load_model(
 
 def _compute(dtype: torch.dtype | str) -> torch.dtype:
     return dtype if isinstance(dtype, torch.dtype) else torch.float32
+
+
+def load_encoder(folder: Path, *, device: torch.device | str = "cpu") -> PreTrainedModel:
+    """The bare model of a folder, without a head: hidden states out. Safetensors only, no code of the folder is run.
+
+    Raises:
+        UserError: the folder holds no such model.
+    """
+    factory = cast(Any, AutoModel)
+    try:
+        model = factory.from_pretrained(
+            str(folder), use_safetensors=True, trust_remote_code=False, local_files_only=True
+        )
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise UserError(
+            f"the encoder cannot be loaded: {_first_line(error)}", where=str(folder), fix=_fix(error)
+        ) from error
+    return cast(PreTrainedModel, model.to(device))
 
 
 def decoder_and_head(model: torch.nn.Module) -> tuple[Callable[..., Any], torch.nn.Module]:

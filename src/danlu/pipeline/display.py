@@ -135,6 +135,7 @@ class RowsDisplay:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,}"))
         self._progress = Progress(*columns, console=console, transient=True)
         self._task = self._progress.add_task(title, total=None)
+        self.done = 0
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -147,17 +148,27 @@ class RowsDisplay:
 
     def __call__(self, done: int) -> None:
         """So many rows are done."""
+        self.done = done
         self._progress.update(self._task, completed=done)
 
 
-def kinds_table(counts: Mapping[str, int]) -> Table:
+def kinds_table(counts: Mapping[str, int], rows: int) -> Table:
     """Personal data by kind."""
-    table = Table(title=tr("Personal data found", "发现的个人信息"), title_justify="left")
+    table = Table(
+        title=tr(f"Personal data in {rows:,} rows", f"{rows:,} 行中的个人信息"), title_justify="left", min_width=36
+    )
     table.add_column(tr("kind", "类型"))
     table.add_column(tr("spans", "处数"), justify="right")
     for kind, count in sorted(counts.items(), key=lambda pair: -pair[1]):
         table.add_row(kind, f"{count:,}")
     return table
+
+
+def found_personal(counts: Mapping[str, int], rows: int) -> Table | str:
+    """Personal data by kind, or that there is none."""
+    if not counts:
+        return tr(f"No personal data found in {rows:,} rows.", f"{rows:,} 行中未发现个人信息。")
+    return kinds_table(counts, rows)
 
 
 def ledger_table(summary: Mapping[str, Any]) -> Table:
@@ -178,8 +189,10 @@ def ledger_table(summary: Mapping[str, Any]) -> Table:
 
 def reasons(summary: Mapping[str, Any]) -> list[str]:
     """Why rows were dropped, a line each."""
+    from danlu.pipeline.report.reason_words import said
+
     return [
-        f"{step['step']}: {count:,} × {reason}"
+        f"{step['step']}: {count:,} × {said(reason)}"
         for step in summary["steps"]
         for reason, count in step["dropped"].items()
     ]
@@ -208,6 +221,35 @@ def comparison_table(comparisons: Sequence[Any], confidence: float) -> Table:
             c.metric, _score(c.base), _score(c.tuned), difference.replace("[", "\\["), f"[{style}]{verdict}[/]"
         )
     return table
+
+
+def score_lines(result: Any) -> list[Any]:
+    """What a finished run says of its scores: the comparison, and what training repeats of the evaluated rows."""
+    confidence, clean = result.plan.recipe.evaluate.confidence, result.clean
+    parts: list[Any] = []
+    if result.comparisons:
+        parts.append(comparison_table(result.comparisons, confidence))
+    if clean is not None:
+        from danlu.pipeline.report.words import repeated
+
+        parts.append(Text(repeated(clean, confidence), style="yellow"))
+        if clean.comparisons:
+            table = comparison_table(clean.comparisons, confidence)
+            rows = clean.comparisons[0].tuned.rows
+            table.title = tr(f"The same on the {rows} clean rows alone", f"仅 {rows} 行干净数据")
+            parts.append(table)
+    return parts
+
+
+def outcome(result: Any) -> list[Any]:
+    """What a run says when it is done: scores, where the report is, the model and what to try with it."""
+    from danlu.pipeline.finish import next_commands
+
+    lines = [*score_lines(result), tr("report: ", "报告：") + str(result.run.report)]
+    if result.version:
+        lines.append(tr("model:  ", "模型：") + result.version)
+        lines.append(tr("try:    ", "试试：") + "   ".join(next_commands(result.version)))
+    return lines
 
 
 def number(value: float) -> str:

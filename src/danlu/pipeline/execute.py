@@ -45,6 +45,7 @@ class RunResult:
         stages: what became of each.
         version: 'name@number' of the registered model, if the run exports.
         comparisons: base against tuned, or [] where the recipe compares nothing.
+        clean: the same without the rows that training repeats; None where it repeats none.
     """
 
     plan: Plan
@@ -53,6 +54,7 @@ class RunResult:
     stages: list[StageResult]
     version: str | None = None
     comparisons: Sequence[Any] = field(default=())
+    clean: Any = None
 
     @property
     def nothing_done(self) -> bool:
@@ -121,7 +123,7 @@ def execute(
 
 def _finished_before(plan: Plan, workspace: Workspace, command: str) -> RunResult | None:
     """The earlier run that did all of this plan, if every artifact is still sound and nothing is left to do."""
-    from danlu.pipeline.finish import compare_models, registered_version
+    from danlu.pipeline.finish import clean_rows, compare_models, registered_version
 
     last = plan.stages[-1]
     row = workspace.registry.finished_run(plan.recipe.name, command, last.name, last.key)
@@ -138,7 +140,7 @@ def _finished_before(plan: Plan, workspace: Workspace, command: str) -> RunResul
     run = workspace.run_folder(row.id)
     results = [StageResult(stage.name, "reused", 0.0, stage.key) for stage in plan.stages]
     version = registered_version(plan, made, workspace)
-    return RunResult(plan, run, made, results, version, compare_models(plan, made))
+    return RunResult(plan, run, made, results, version, compare_models(plan, made), clean_rows(plan, made))
 
 
 def _teller(log: EventLog, on_event: OnEvent | None) -> OnEvent:
@@ -163,11 +165,11 @@ def _run_stages(plan: Plan, run: RunFolder, workspace: Workspace, tell: OnEvent,
         results.append(StageResult(stage.name, status, seconds, stage.key))
         workspace.registry.book_artifact(run.id, stage.name, (stage.kind, stage.key, artifact.path), status)
         tell({"event": "stage", "stage": stage.name, "status": status, "seconds": seconds, "key": stage.key})
-    from danlu.pipeline.finish import compare_models, register, result_event, write_report
+    from danlu.pipeline.finish import clean_rows, compare_models, register, result_event, write_report
 
     comparisons = compare_models(plan, made)
     version = register(plan, run, made, workspace)
-    result = RunResult(plan, run, made, results, version, comparisons)
+    result = RunResult(plan, run, made, results, version, comparisons, clean_rows(plan, made))
     write_report(result)
     tell(result_event(result))
     return result

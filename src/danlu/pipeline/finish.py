@@ -13,6 +13,7 @@ from danlu.runs.environment import library_versions
 from danlu.runs.workspace import RunFolder, Workspace
 
 if TYPE_CHECKING:
+    from danlu.evaluation.evaluate import CleanRows
     from danlu.evaluation.intervals import Comparison
     from danlu.pipeline.execute import RunResult
 
@@ -28,11 +29,23 @@ def compare_models(plan: Plan, made: dict[str, Artifact]) -> list[Comparison]:
     return compare(made["evaluate_base"].path, made["evaluate"].path, plan.recipe.evaluate, plan.recipe.seed)
 
 
+def clean_rows(plan: Plan, made: dict[str, Artifact]) -> CleanRows | None:
+    """The same on the rows that training does not repeat; None where it repeats none."""
+    if "evaluate" not in made:
+        return None
+    from danlu.evaluation.evaluate import compare_clean
+
+    base = made["evaluate_base"].path if "evaluate_base" in made else None
+    return compare_clean(base, made["evaluate"].path, plan.recipe.evaluate, plan.recipe.seed)
+
+
 def register(plan: Plan, run: RunFolder, made: dict[str, Artifact], workspace: Workspace) -> str | None:
     """Register the export as a model version; 'name@number', or None if the run does not export."""
     if "export" not in made:
         return None
-    scores = dict(made["evaluate"].facts["scores"]) if "evaluate" in made else {}
+    facts = made["evaluate"].facts if "evaluate" in made else {}
+    scores = dict(facts.get("scores", {}))
+    scores |= {f"{name} (clean rows)": value for name, value in facts.get("clean_scores", {}).items()}
     export = made["export"]
     row = workspace.registry.register_model(plan.recipe.name, run.id, export.key, export.path, scores)
     return f"{row.name}@{row.version}"
@@ -96,6 +109,7 @@ def _report_data(result: RunResult) -> Any:
         export=export,
         environment={**library_versions(), "base": result.plan.base.name, "run": result.run.id},
         next_commands=next_commands(result.version),
+        clean=result.clean,
         confidence=result.plan.recipe.evaluate.confidence,
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from danlu.data.dataset import load_rows, load_samples
+from danlu.data.dataset import load_rows, load_samples, read_repeated
 from danlu.data.row import Row
 from danlu.models.chat import ChatRenderer
 from danlu.models.loading import load_renderer
@@ -162,10 +162,11 @@ def _evaluate(context: StageContext, model: Any) -> dict[str, Any]:
     from danlu.evaluation.metrics import build_metrics
 
     recipe = context.plan.recipe
-    rows = [HeldOutRow.of(row) for row in load_rows(context.made["data"].path, recipe.evaluate.split) if row.messages]
+    dataset, split = context.made["data"].path, recipe.evaluate.split
+    rows = [HeldOutRow.of(row) for row in load_rows(dataset, split) if row.messages]
     if not rows:
         raise UserError(
-            f"the split '{recipe.evaluate.split}' has no conversations to evaluate",
+            f"the split '{split}' has no conversations to evaluate",
             where="evaluate.split",
             fix="give data.split a larger share, or add rows",
         )
@@ -175,8 +176,14 @@ def _evaluate(context: StageContext, model: Any) -> dict[str, Any]:
 
     answered = evaluate_model(model, context.renderer, rows, recipe.evaluate, progress)
     metrics = build_metrics(recipe.evaluate.metrics)
-    result = write_evaluation(context.out, answered, metrics, recipe.evaluate, recipe.seed)
-    return {"rows": len(result.rows), "scores": {score.metric: score.value for score in result.scores}}
+    repeated = read_repeated(dataset, split)
+    result = write_evaluation(context.out, answered, metrics, recipe.evaluate, recipe.seed, repeated)
+    return {
+        "rows": len(result.rows),
+        "scores": {score.metric: score.value for score in result.scores},
+        "repeated_rows": len(result.repeated),
+        "clean_scores": {score.metric: score.value for score in result.clean_scores},
+    }
 
 
 def run_export(context: StageContext) -> dict[str, Any]:

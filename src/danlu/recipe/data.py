@@ -38,7 +38,9 @@ class SplitSection(Section):
 class ContaminationSection(Section):
     """Evaluation sets that training rows must not contain: 13-character (Chinese) and 8-word n-grams."""
 
-    evaluation_sets: tuple[Source, ...] = Field(default=(), description="besides the run's own test split")
+    evaluation_sets: tuple[Source, ...] = Field(
+        default=(), description="besides the run's own validation and test splits"
+    )
     on_found: Literal["drop", "report"] = "drop"
 
 

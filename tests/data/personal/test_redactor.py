@@ -138,14 +138,49 @@ def test_what_redaction_wrote_is_no_leftover(policy: Any) -> None:
     assert not [f for f in Redactor(RedactSection(policy=policy), KEY).redact([FULL]).findings if f.leftover]
 
 
-def test_what_is_found_only_after_redaction_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_found_only_after_redaction_is_redacted_too(monkeypatch: pytest.MonkeyPatch) -> None:
     def blind_at_first(text: str, **options: Any) -> list[Span]:
         spans = find(text, **options)
         return spans[:1] if text.startswith("先") and "[" not in text else spans
 
-    monkeypatch.setattr(module, "find", blind_at_first)
-    findings = Redactor(RedactSection(policy="tag"), KEY).redact([row(text=f"先打{MOBILE}再写{MAIL}")]).findings
-    assert [(f.kind, f.leftover, f.start) for f in findings] == [("CN_MOBILE", False, 2), ("EMAIL", True, 15)]
+    _use(monkeypatch, blind_at_first)
+    done = Redactor(RedactSection(policy="tag"), KEY).redact([row(text=f"先打{MOBILE}再写{MAIL}")])
+    assert [(f.kind, f.leftover, f.start) for f in done.findings] == [("CN_MOBILE", False, 2), ("EMAIL", False, 15)]
+    assert [item.text for item in done.items if isinstance(item, Row)] == ["先打[CN_MOBILE]再写[EMAIL]"]
+
+
+def test_what_no_scan_gets_rid_of_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def one_more(text: str, **options: Any) -> list[Span]:
+        """Sees the letters x one by one: one more for each tag that stands in the text."""
+        seen = text.count("[") + 1
+        places = [i for i, letter in enumerate(text) if letter == "x"][: 1 if seen > 1 else seen]
+        return [Span(place, place + 2, "SECRET", 0.9) for place in places]
+
+    _use(monkeypatch, one_more)
+    done = Redactor(RedactSection(policy="tag"), KEY).redact([row(text="x1 x2 x3 x4 x5")])
+    assert [(f.leftover, f.start) for f in done.findings] == [(False, 0), (False, 3), (False, 6), (True, 27)]
+    assert [item.text for item in done.items if isinstance(item, Row)] == ["[SECRET] [SECRET] [SECRET] x4 x5"]
+
+
+def test_a_fake_name_does_not_leave_its_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is seen of a name only once a part of it is another name goes with it, and the same value stays the same."""
+
+    def half_blind(text: str, **options: Any) -> list[Span]:
+        at = text.find("Jeff Dionne")
+        return [Span(at, at + 11, "EN_NAME", 0.65)] if at >= 0 else find(text, **options)
+
+    _use(monkeypatch, half_blind)
+    redactor = Redactor(RedactSection(policy="pseudonym"), KEY)
+    done = redactor.redact([row(text="-- \nD. Jeff Dionne\nuser"), row(text="From: D. Jeff Dionne today")])
+    assert [(f.leftover, f.start, f.end) for f in done.findings] == [(False, 4, 18), (False, 6, 20)]
+    first, second = (item.text for item in done.items if isinstance(item, Row))
+    name = first.removeprefix("-- \n").removesuffix("\nuser")
+    assert second == f"From: {name} today" and "Dionne" not in name and len(name) > 5
+
+
+def _use(monkeypatch: pytest.MonkeyPatch, finder: Any) -> None:
+    monkeypatch.setattr(module, "find", finder)
+    monkeypatch.setattr(module, "find_many", lambda texts, **options: [finder(text, **options) for text in texts])
 
 
 @pytest.mark.parametrize("policy", ["keep", "drop_row", "pseudonym"])

@@ -60,7 +60,7 @@ def test_a_path_leads_into_objects_and_lists(tmp_path: Path) -> None:
     [
         (b'{"text": "a"}\n{"text": 13912345678 oops\n', "text", r"in\.jsonl:2: is not JSON"),
         (b'{"text": "a"}\n["13912345678"]\n', "text", r"in\.jsonl:2: is not a JSON object"),
-        (b'{"text": 13912345678}\n', "text", r"in\.jsonl:1: the field 'text' is a int, not text"),
+        (b'{"text": 13912345678}\n', "text", r"in\.jsonl:1: the field 'text' is a number, not text"),
         (b'{"text": "a"}\n', "content", r"no row has the field 'content'"),
         (b'{"text": "a"}\n', "text.inner", r"in\.jsonl:1: the field 'text.inner' is not reachable"),
         (b'{"text": "\xff\xfe"}\n', "text", r"in\.jsonl:1: is not JSON"),

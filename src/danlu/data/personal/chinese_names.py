@@ -5,57 +5,35 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache, lru_cache
-from itertools import accumulate, count
-
-import rjieba
 
 from danlu.data.personal.chinese_tables import NameTables, name_tables
-from danlu.data.personal.spans import Span
-
-_HAN = re.compile("[\u4e00-\u9fff]")
-_HAN_RUN = re.compile("[\u4e00-\u9fff]+")
-_DOTTED = re.compile("[\u4e00-\u9fff]{1,8}(?:[·•・‧][\u4e00-\u9fff]{1,8}){1,3}")
-# Characters that spell foreign and minority names; they bound a name with dots where words do not.
-_SPELLING = frozenset(
-    "卜甫阿艾安奥巴白拜保鲍贝比彼别宾波伯勃博布采查察达大戴丹道德登迪地第蒂丁东都杜多恩尔法凡菲费芬佛弗夫伏福盖甘高戈哥格葛根古"
-    "瓜哈海罕汉豪赫黑亨洪胡华霍基吉加贾江杰金久卡凯坎康考科可克孔库夸拉莱赖兰朗劳乐勒雷黎里理利莉力丽连列烈林琳留柳龙卢鲁路露"
-    "伦罗洛马玛迈麦曼芒毛梅门蒙孟米密明摩莫默姆木穆纳娜乃奈南瑙内尼宁纽农努诺欧帕派潘庞佩彭皮平珀普其齐奇恰钱乔切琴琼丘热仁日"
-    "荣茹如儒瑞若萨塞赛桑瑟森沙莎山珊尚绍舍申圣施史士斯司松苏素孙索塔台泰坦汤唐陶特腾提替廷图土托娃瓦万旺威维卫魏温文翁沃乌武西"
-    "希锡夏香肖谢辛雄休许雅亚延扬耶叶伊依宜易因印英尤约泽扎詹珍芝治朱兹卓佐买孜江提吐逊衣迪力卡热古丽娅措姆卓玛次仁平多吉丹增"
-    "肯旦顿珠扎西才央金拉毛格桑桑杰嘉巴图额尔敦其木格娜仁托娅萨日朗苏乌兰呼那顺铁木真合买提江吾甫尔艾合肉孜依明努尔阿不都热"
+from danlu.data.personal.chinese_words import Words, is_known, is_ordinary, tag_of
+from danlu.data.personal.name_surroundings import (
+    LEADS,
+    LINKS,
+    after,
+    alone,
+    before,
+    done_by_people,
+    ends_at,
+    head_at,
+    is_title,
+    title_at,
 )
+from danlu.data.personal.spans import Span
+from danlu.data.personal.spelt_names import spelt_names
+
+_HAN_RUN = re.compile("[\u4e00-\u9fff]+")
 _PEEL_LEFT = frozenset(
     "找说求托劝夸骂谢催陪盼由和请与让跟给对向找被把叫问同据是为及以从将替帮陪比令使在到去问接送见看听约派选写因而或但就又也还当"
 )
 _PEEL_RIGHT = frozenset(
-    "说去在是的了来会到和与今明昨先也已就都又还要想把被给让跟对向从将于曾正很将称因可能应该并等及为至未不没有最个这那带做住"
+    "问系收打叫做看听拿用交买卖请帮给刚说去在是的了来会到和与今明昨先也已就都又还要想把被让跟对向从将于曾正很称因可能应该并等"
+    "及为至未不没有最个这那带住"
 )
-_LINK_LEFT = frozenset("由和跟与给请让找对据同向被把及、叫问替帮陪见约派送从将")
-_PLACE_RIGHT = re.compile(
-    r"(?:省|市|县|区|镇|乡|村|路|街|道|巷|里弄|公司|集团|大学|学院|中学|小学|医院|银行|酒店|饭店|大厦|广场|小区|"
-    r"花园|餐厅|科技|有限|股份|"
-    r"牌|山|河|湖|江|岛|港|站|桥|寺|庙|朝|国|姓|氏|家族|教堂|故里|故居|奖|杯|机场|车站|高速|铁路|电影|出版|法案|"
-    r"定理|定律|效应|酒|茶)"
+_SURNAME_SAID = re.compile(
+    r"(?:[我他她您你]|免贵|贵|先生|女士|客户|老板)姓([\u4e00-\u9fff]{1,2})(?=[，。,.;；、!！?？)）\s]|名|$)"
 )
-_SPEECH_RIGHT = re.compile(
-    r"(?:说|表示|认为|介绍|称|告诉|回答|指出|觉得|反映|告知|坦言|透露|解释|补充|强调|回忆|告诉|建议|提出|要求|承认|"
-    r"发现|主持|负责|"
-    r"签字|签收|签名|确认|提交|填写|申请|投诉|办理|同志|在电话|今天|昨天|明天|上周|下周|已经|刚刚|曾|正在|先生|"
-    r"女士|于\d|\d{4}年|从|把|将|"
-    r"和我|跟我|给我|让我|向我|帮我|和他|和她|来|去|也|就|没|不|很|都|还|又|想|会|要|在|是|的)"
-)
-# What is done by people, or belongs to them, and hardly to anything else a name could be taken for.
-_OWNED_RIGHT = re.compile(
-    r"(?:升职|升任|晋升|报警|报名|报案|报到|回复|回应|住院|入院|出院|入职|离职|辞职|退休|毕业|考上|考取|结婚|离婚|"
-    r"生病|请假|加班|迟到|同意|拒绝|反对|转账|汇款|付款|下单|预约|退款|现年|等人|[两二三四五六]人|[两二三四]位|"
-    r"考试|上班|下班|去世|逝世|出生|获奖|当选|退群|发消息|"
-    r"的(?:手机|电话|微信|身份证|银行卡|账户|账号|地址|邮箱|病历|合同|护照|简历|生日|家人|父母|儿子|女儿|妻子|丈夫))"
-)
-_BEFORE = re.compile(
-    r"(?:恭喜|祝贺|欢迎|听说|据说|得知|随后|接着|后来|邀请|有请|拜访|采访|陪同|聘请|聘任|提名|推选|表彰|通知:|名单:|"
-    r"人员:|旅客:|乘客:|乘机人:|参会:|出席:|抄送:|信息:)$"
-)
-_END = re.compile(r"[，。,.;；:：、!！?？)）\]】》」”\"'\n\s（(]|$")
 _NAME_LABEL = re.compile(
     r"(?:姓\s?名|名\s?字|联系人|收件人|收货人|寄件人|发件人|户\s?名|持卡人|开户人|申请人|投保人|被保险人|受益人|"
     r"患者姓名|法定代表人|法人代表|"
@@ -66,65 +44,30 @@ _NAME_LABEL = re.compile(
 )
 
 
-class _Words:
-    """Where words begin and end in a part of a text; offsets are the text's."""
-
-    __slots__ = ("_index", "_words")
-
-    def __init__(self, text: str, low: int, high: int) -> None:
-        self._words = rjieba.cut(text[low:high])
-        self._index = dict(zip(accumulate(map(len, self._words), initial=low), count(), strict=False))
-
-    def start(self, at: int) -> str | None:
-        """The word that begins at an offset."""
-        number = self._index.get(at, -1)
-        return self._words[number] if 0 <= number < len(self._words) else None
-
-    def end(self, at: int) -> str | None:
-        """The word that ends at an offset."""
-        number = self._index.get(at, 0)
-        return self._words[number - 1] if number else None
-
-
-@lru_cache(maxsize=65536)
-def _tag(word: str) -> str:
-    """The segmenter's tag of a word of its dictionary, empty for a word that it made up."""
-    tagged = rjieba.tag(word, False) if len(word) > 1 or word >= "\u4e00" else ()
-    return tagged[0][1] if len(tagged) == 1 and rjieba.has_word(word) else ""
-
-
-@lru_cache(maxsize=65536)
-def _ordinary(word: str) -> bool:
-    """Whether a word of two characters or more is one of the language and no name."""
-    if len(word) == 2:
-        return word in name_tables().not_names or (_known(word) and not _tag(word).startswith("nr"))
-    return word in name_tables().not_names or (len(word) > 3 and _known(word) and not _tag(word).startswith("nr"))
-
-
 def chinese_names(text: str) -> Iterator[Span]:
     """Spans of names, without titles; the text is folded."""
-    if not _HAN.search(text):
-        return
-    yield from _labelled(text)
-    t = name_tables()
-    whole: _Words | None = None
+    if ":" in text:
+        yield from _labelled(text)
+    yield from _said_surnames(text)
     if "·" in text or "•" in text or "・" in text or "‧" in text:
-        whole = _Words(text, 0, len(text))
-        yield from _dotted(text, whole)
+        yield from spelt_names(text, Words(text, 0, len(text)))
+    t = name_tables()
     done = edge = 0
-    words = whole
-    for at in _surnames(text, t):
-        if at >= edge and not whole:
-            # Only clauses that may hold a name are cut into words, as that is what costs.
-            low, edge = _clause(text, at)
-            words = _Words(text, low, edge)
-        best = _best(text, at, words, t) if words and at >= done and _may_begin(text, at, words, t) else None
+    words: Words | None = None
+    for match in _pairs().finditer(text):
+        at = match.start()
+        if at < done or not _promising(text, at, t):
+            continue
+        if words is None or at >= edge:  # only runs that may hold a name are cut into words, as that is what costs
+            low, edge = _run(text, at)
+            words = Words(text, low, edge)
+        best = _best(text, at, words, t)
         if best is not None:
             yield Span(at, at + best[0], "CN_NAME", round(min(0.98, 0.5 + 0.12 * (best[1] - _ENOUGH)), 3))
             done = at + best[0]
 
 
-def _clause(text: str, at: int) -> tuple[int, int]:
+def _run(text: str, at: int) -> tuple[int, int]:
     """The run of Chinese characters around an offset."""
     low = at
     while low and "\u4e00" <= text[low - 1] <= "\u9fff":
@@ -135,81 +78,114 @@ def _clause(text: str, at: int) -> tuple[int, int]:
 
 @cache
 def _pairs() -> re.Pattern[str]:
-    """A surname's first character in front of one that a given name or a title may have."""
+    """A surname's first character and, looking ahead, one that a given name or a title may have."""
     t = name_tables()
     firsts = "".join(sorted({*t.rank, *(name[0] for name in t.doubles)}))
     return re.compile(f"[{firsts}](?=[{''.join(sorted(t.follow))}])")
 
 
-def _surnames(text: str, t: NameTables) -> Iterator[int]:
-    """Offsets of surnames that a given name or title may follow, where the two are no ordinary word by themselves."""
-    for match in _pairs().finditer(text):
-        at = match.start()
-        pair = text[at : at + 2]
-        if (
-            not _ordinary(pair)
-            or pair in t.doubles
-            or text[at - 1 : at] in t.head_ends
-            or text[at + 1 : at + 3] in t.titles
-        ):
-            yield at
+def _promising(text: str, at: int, t: NameTables) -> bool:
+    """Whether what stands at `at` is worth the segmenter's time, by its characters alone."""
+    grade = _grade(text[at : at + 3])
+    if grade == _ALWAYS or (grade and text[at - 1 : at] in (t.head_ends if grade == _BEHIND_HEAD else LEADS)):
+        return True
+    return text[at + 1 : at + 2] in t.title_heads and is_title(text, at + 1)
 
 
-def _may_begin(text: str, at: int, words: _Words, t: NameTables) -> bool:
+@lru_cache(maxsize=1 << 17)
+def _grade(three: str) -> int:
+    """Where a name can begin with these characters: nowhere, behind a word such as 患者, a lead, or anywhere."""
+    t = name_tables()
+    if three[:2] in t.doubles:
+        return _ALWAYS
+    if three[0] not in t.rank:
+        return _NEVER
+    shapes = [_shape(three[:size], 1) for size in (2, 3) if len(three) >= size]
+    hope = max((shape for shape in shapes if shape is not None), default=-9.0)
+    if hope <= _LEAST - 1.5:
+        return _NEVER
+    if (is_ordinary(three[:2]) and three[2:] not in t.telling) or hope <= _LEAST:
+        return _BEHIND_HEAD
+    return _LED if hope < _POOR else _ALWAYS
+
+
+def _may_begin(text: str, at: int, words: Words, t: NameTables) -> bool:
     """Whether a name may begin at `at`: at the head of a word, or behind what is glued to it."""
     word = words.start(at)
     if word is None:
         return words.start(at - 1) is not None or text[at - 1 : at] in t.head_ends
-    return len(word) == 1 or word[:2] in t.doubles or not _ordinary(word) or text[at - 1 : at] in t.head_ends
+    return (
+        len(word) == 1
+        or word[:2] in t.doubles
+        or not is_ordinary(word)
+        or text[at - 1 : at] in t.head_ends
+        or (len(word) == 2 and text[at + 2 : at + 3] in t.telling)
+    )
 
 
 _ENOUGH = 1.2
+_NEVER, _BEHIND_HEAD, _LED, _ALWAYS = 0, 1, 2, 3
+_POOR = -0.25
+_LEAST = -0.75  # what the words around a name make up for
 
 
-def _best(text: str, at: int, words: _Words, t: NameTables) -> tuple[int, float] | None:
+def _best(text: str, at: int, words: Words, t: NameTables) -> tuple[int, float] | None:
     """The best candidate at `at` that is good enough; a longer one wins unless it is clearly worse."""
-    enough = [c for c in _candidates(text, at, words, t) if c[1] >= _ENOUGH]
-    if not enough:
+    lead = _boundary_left(text, at, words)
+    if lead is None or not _may_begin(text, at, words, t):
         return None
-    top = max(score for _, score in enough)
+    enough = [c for c in _candidates(text, at, words, lead) if c[1] >= _ENOUGH]
+    if len(enough) < 2:
+        return enough[0] if enough else None
     longest = max(enough)
     last = text[at + longest[0] - 1]
-    if longest[0] == 3 and last in t.strong and last not in t.weak:
+    if longest[0] == 3 and last in t.telling:
         return longest
+    top = max(score for _, score in enough)
     return max(c for c in enough if c[1] >= top - 1.0)
 
 
-def _candidates(text: str, at: int, words: _Words, t: NameTables) -> Iterator[tuple[int, float]]:
+def _candidates(text: str, at: int, words: Words, lead: float) -> list[tuple[int, float]]:
     """(length, score) of each name that could begin here."""
-    lead = _boundary_left(text, at, words)
-    if lead is None:
-        return
+    t = name_tables()
     double = text[at : at + 2] in t.doubles
     family = text[at : at + 2] if double else text[at]
     if not double and family not in t.rank:
-        return
-    title = _title_at(text, at + len(family), words)
-    if title:
-        if (lead >= 0 or text[at - 1] in _LINK_LEFT) and family not in _NOT_ALONE:
-            yield len(family), 2.0 + _family(family, t)
-        return
+        return []
+    if text[at + len(family) : at + len(family) + 1] in t.title_heads and title_at(text, at + len(family), words):
+        alone_fits = (lead >= 0 or text[at - 1] in LINKS) and family not in _NOT_ALONE
+        return [(len(family), 2.0 + _family(family))] if alone_fits else []
+    found: list[tuple[int, float]] = []
+    left: float | None = None
     for size in (4, 3) if double else (3, 2):
         name = text[at : at + size]
-        given = name[len(family) :]
-        if len(name) < size or not all("\u4e00" <= c <= "\u9fff" for c in given) or name in t.not_names:
+        end = at + size
+        shape = _shape(name, len(family)) if len(name) == size else None
+        tail = _boundary_right(text, end, words) if shape is not None else None
+        if shape is None or tail is None:
             continue
-        tail = _boundary_right(text, at + size, words)
-        if tail is None:
+        base = shape + lead + tail + _whole(at, size, words)
+        if base < -3.0:
             continue
-        base = _family(family, t) + _given(given, t) + lead + tail + _whole(at, size, words)
-        if base < -1.5 and text[at - 1 : at] not in t.head_ends:
-            continue  # no more than 2.7 can come from the words around
-        around = _around(text, at, at + size, words)
+        left = before(text, at, words) if left is None else left
+        if size == 2 and left >= 1.5 and ends_at(text, end) and is_ordinary(name):
+            base += 1.3  # a word like any other, but where only a name stands: 联系人高强,
+        around = left + after(text, end, words) + alone(text, at, end)
         if name in t.famous and around < 2.0:
             continue
-        score = base + around
-        score -= 2.0 if name[:2] in t.not_names and not double else 0.0
-        yield size, score
+        base -= 2.0 if name[:2] in t.not_names and not double else 0.3 if size == 2 and around < 0.6 else 0.0
+        found.append((size, base + around))
+    return found
+
+
+@lru_cache(maxsize=65536)
+def _shape(name: str, family: int) -> float | None:
+    """What surname and given name are worth by themselves; None for what is no name."""
+    t = name_tables()
+    given = name[family:]
+    if name in t.not_names or not all("\u4e00" <= c <= "\u9fff" for c in given):
+        return None
+    return _family(name[:family]) + _given(given) + (0.3 if len(given) == 2 and name[:family] in t.rare else 0.0)
 
 
 # Surnames that before a title are more often another word: 和女士, 全老师.
@@ -218,58 +194,54 @@ _NOT_ALONE = frozenset(
 )
 
 
-def _title_at(text: str, at: int, words: _Words) -> bool:
-    """Whether a title such as 先生 stands at `at`; one of a single character must be a word's end."""
-    t = name_tables()
-    first = text[at : at + 1]
-    if first not in t.title_heads:
-        return False
-    titles = t.titles
-    if text[at : at + 2] in titles or text[at : at + 3] in titles or text[at : at + 4] in titles:
-        return True
-    return first in titles and words.end(at + 1) is not None
-
-
-def _boundary_left(text: str, at: int, words: _Words) -> float | None:
+def _boundary_left(text: str, at: int, words: Words) -> float | None:
     """A score for a word boundary in front of `at`, None where a name cannot begin."""
     if words.start(at) is not None:
         return 0.0
-    before = words.start(at - 1)
-    if before and text[at - 1] in _PEEL_LEFT and (len(before) >= 3 or not _known(before)):
+    word = words.start(at - 1)
+    if word and text[at - 1] in _PEEL_LEFT and (len(word) >= 3 or not is_known(word)):
         return -0.3
-    return -0.3 if _head_at(text, at) else None
+    if word and len(word) == 2 and word[0] in _GLUED and word[1] != word[0]:
+        return -0.8
+    return -0.3 if head_at(text, at) else None
 
 
-def _head_at(text: str, at: int) -> str | None:
-    """The longest word such as 患者 that ends at `at`."""
-    t = name_tables()
-    if text[at - 1 : at] not in t.head_ends:
-        return None
-    return next((text[at - n : at] for n in (6, 5, 4, 3, 2, 1) if at >= n and text[at - n : at] in t.heads), None)
-
-
-def _boundary_right(text: str, end: int, words: _Words) -> float | None:
+def _boundary_right(text: str, end: int, words: Words) -> float | None:
     if words.end(end) is not None:
-        return 0.0
+        word = words.start(end)
+        if text[end : end + 1] in _ASPECTS:
+            return -0.8  # what stands before 了 is a verb
+        # A word that the segmenter made up of what follows is more likely the rest of the name.
+        return -1.0 if word and len(word) > 1 and not is_known(word) else 0.0
+    if done_by_people(text, end):
+        return -0.2
     word = words.end(end + 1)
-    if word and (len(word) == 1 or not _ordinary(word)):
+    if word and (text[end] in _JOINS or text[end + 1 : end + 2] in _ASPECTS):
+        return -0.2  # 丁振维和..., 王晶燕留了...: what follows is a word of its own
+    if word and (len(word) == 1 or not is_ordinary(word)):
         after, t = text[end], name_tables()
         if after in _PEEL_RIGHT or (after not in t.strong and after not in t.weak):
             return -0.4
     return None
 
 
-def _family(family: str, t: NameTables) -> float:
+def _family(family: str) -> float:
+    t = name_tables()
     if len(family) == 2:
         return 1.5
     base = 0.6 if t.rank[family] < 30 else 0.3 if t.rank[family] < 100 else 0.0 if t.rank[family] < 250 else -0.5
-    return base - (0.6 if family in t.rare else 0.0)
+    return base - (1.2 if family in LINKS else 0.6 if family in t.rare else 0.0)
 
 
-_NEVER_LAST = frozenset("于和与的了在是说有不我你他她它这那着过吗呢吧啊到去会也都就还被把给让跟对从将氏姓君总")
+_JOINS = frozenset("和与及跟")
+_ASPECTS = frozenset(("了", "着", "过"))
+# Characters in front of a name that make a word with its surname: 和田|依诺, 附上任|彬.
+_GLUED = LINKS | frozenset("上")
+_NEVER_LAST = frozenset("于和与的了在是说有不我你他她它这那着过吗呢吧啊到去会也都就还被把给让跟对从将氏姓总住又称收问")
 
 
-def _given(given: str, t: NameTables) -> float:
+def _given(given: str) -> float:
+    t = name_tables()
     if given[-1] in _NEVER_LAST:
         return -3.0
     values = [(0.2 if c in t.weak else 1.0) if c in t.strong else (-0.6 if c in t.weak else -1.6) for c in given]
@@ -278,66 +250,33 @@ def _given(given: str, t: NameTables) -> float:
     return sum(values) * (0.8 if len(given) == 2 else 1.0)
 
 
-def _whole(at: int, size: int, words: _Words) -> float:
+def _whole(at: int, size: int, words: Words) -> float:
     """What the segmenter thinks of the candidate."""
     word = words.start(at)
     if word is None:
         return 0.5 if words.start(at - 1) is not None else 0.0
     if len(word) == size:
-        tag = _tag(word)
-        return 1.2 if tag.startswith("nr") else 0.8 if not tag else -2.5 if size == 2 else -0.8
+        tag = tag_of(word)
+        if tag.startswith("nr"):
+            return 0.9 if size == 2 else 1.2
+        return 0.8 if not tag else -2.5 if size == 2 else -0.8
     if len(word) > size:
-        tag = _tag(word)
+        tag = tag_of(word)
         return 0.5 if tag.startswith("nr") or not tag else -2.5
     rest = words.start(at + len(word))
     if rest is None:
         return -1.0
     covered = len(word) + len(rest)
+    if covered == size + 1 and rest[-1] in _JOINS:
+        return 0.2
     if covered != size:
-        return 0.0 if covered < size or not _known(rest) else -1.0
+        return 0.0 if covered < size or not is_known(rest) else -1.0
     if len(rest) == 1:
-        return -1.6 if _tag(rest)[:1] in _FUNCTION else 0.2
-    return -0.6 if _tag(rest)[:1] in _FUNCTION or _tag(rest)[:1] == "v" else 0.0
+        return -1.6 if tag_of(rest)[:1] in _FUNCTION and rest not in name_tables().strong else 0.2
+    return -0.6 if tag_of(rest)[:1] in _FUNCTION or tag_of(rest)[:1] == "v" else 0.0
 
 
 _FUNCTION = frozenset("pcurmqtdy")
-
-
-@lru_cache(maxsize=65536)
-def _known(word: str) -> bool:
-    return bool(rjieba.has_word(word))
-
-
-def _around(text: str, start: int, end: int, words: _Words) -> float:
-    score = 0.0
-    place = start
-    while place and text[place - 1] == " ":
-        place -= 1
-    colon = text[place - 1 : place] == ":"
-    head = _head_at(text, place - 1 if colon else place)
-    left = text[place - 1 : place]
-    if head is not None:
-        score += 3.0 if colon else 1.6
-    elif _BEFORE.search(text, max(0, place - 4), place):
-        score += 1.0
-    elif not left or left in '，。！？；\n,.;!?"“「(（':
-        score += 0.3
-    elif left in _LINK_LEFT:
-        score += 0.6
-    if _title_at(text, end, words):
-        score += 1.5
-    return score + _after(text[end : end + 6])
-
-
-def _after(right: str) -> float:
-    """What follows a candidate, as evidence."""
-    if _PLACE_RIGHT.match(right):
-        return -2.5
-    if _OWNED_RIGHT.match(right):
-        return 1.2
-    if _SPEECH_RIGHT.match(right):
-        return 0.6
-    return 0.4 if _END.match(right) or right[0] in "和与及跟" else 0.0
 
 
 def _labelled(text: str) -> Iterator[Span]:
@@ -350,30 +289,11 @@ def _labelled(text: str) -> Iterator[Span]:
             yield Span(match.start(1), match.end(1), "CN_NAME", 0.97)
 
 
-def _dotted(text: str, words: _Words) -> Iterator[Span]:
-    """Names of several parts, 买买提·艾力; ends stop at what spells no name, or before another word."""
-    for match in _DOTTED.finditer(text):
-        start, end = match.start(), match.end()
-        dots = [i for i in range(start, end) if text[i] in "·•・‧"]
-        left, right = dots[0], dots[-1] + 1
-        while left > start and text[left - 1] in _SPELLING and (left == dots[0] or _spelt(words.end(left))):
-            left -= 1
-        while right < end and (
-            _suhe(text, right) or (text[right] in _SPELLING and (right == dots[-1] + 1 or _spelt(words.start(right))))
-        ):
-            right += 1
-        if left < dots[0] and right > dots[-1] + 1 and dots[0] - left + right - dots[-1] > 3:
-            yield Span(left, right, "CN_NAME", 0.85)
-
-
-def _suhe(text: str, at: int) -> bool:
-    """The second half of 苏和 and 呼和, which elsewhere is a word that joins two names."""
-    return text[at] == "和" and text[at - 1] in "苏呼"
-
-
-def _spelt(word: str | None) -> bool:
-    """Whether a word that begins or ends here may belong to a spelt name; None: the place is inside of a word."""
-    return word is None or (word not in ("谢谢", "感谢") and (all(c in _SPELLING for c in word) or not _known(word)))
+def _said_surnames(text: str) -> Iterator[Span]:
+    """The surname of 他姓苗 and 免贵姓苗."""
+    for match in _SURNAME_SAID.finditer(text) if "姓" in text else ():
+        if match.group(1) in name_tables().rank or match.group(1) in name_tables().doubles:
+            yield Span(match.start(1), match.end(1), "CN_NAME", 0.8)
 
 
 def could_be_name(word: str) -> str | None:

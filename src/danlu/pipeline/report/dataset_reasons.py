@@ -12,6 +12,7 @@ from markupsafe import Markup
 from danlu.pipeline.report.dataset_data import whole
 from danlu.pipeline.report.dataset_text import isolated
 from danlu.pipeline.report.numbers import count, percent
+from danlu.pipeline.report.reason_words import said
 from danlu.recipe.language import tr
 
 _VARIES = re.compile(r"[^\s()'\"]+:\d+(?:~[^\s()'\"]+)?|\d+(?:[.,]\d+)*")  # row ids and numbers
@@ -30,7 +31,9 @@ def legend(parts: Sequence[tuple[str, str, int]], total: int) -> list[dict[str, 
 def reasons(dropped: Mapping[str, Any]) -> list[Markup]:
     """'12 too short', the most frequent first; what is behind the first few is summed."""
     ordered = folded({str(reason): whole(amount) for reason, amount in dropped.items()})
-    found = [Markup("{} {}").format(count(amount), isolated(reason)) for reason, amount in ordered[:SHOWN_REASONS]]
+    found = [
+        Markup("{} {}").format(count(amount), isolated(said(reason))) for reason, amount in ordered[:SHOWN_REASONS]
+    ]
     rest = sum(amount for _, amount in ordered[SHOWN_REASONS:])
     if rest:
         found.append(Markup("{} {}").format(count(rest), tr("for other reasons", "其他原因")))

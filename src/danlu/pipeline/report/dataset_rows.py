@@ -13,6 +13,7 @@ from danlu.pipeline.report.dataset_data import mapping, sequence, whole
 from danlu.pipeline.report.dataset_reasons import folded, legend, reasons
 from danlu.pipeline.report.dataset_text import changes, isolated, plain, shown
 from danlu.pipeline.report.numbers import count, percent, signed
+from danlu.pipeline.report.reason_words import said
 from danlu.recipe.language import tr
 
 READ = "read"
@@ -71,7 +72,7 @@ class Rows:
             "examples": [
                 {
                     "id": isolated(e.get("row_id", "")),
-                    "reason": isolated(e["reason"]),
+                    "reason": isolated(said(str(e["reason"]))),
                     "text": shown(e.get("before", "")),
                 }
                 for e in drops
@@ -154,16 +155,16 @@ def quarantine(report: Mapping[str, Any], rows: Rows) -> dict[str, Any]:
         "rows": count(total),
         "reasons": [
             {
-                "name": isolated(reason),
+                "name": isolated(said(reason)),
                 "count": count(amount),
-                "chart": dataset_charts.bar(amount, most, "lost", f"{reason}: {count(amount)}"),
+                "chart": dataset_charts.bar(amount, most, "lost", f"{said(reason)}: {count(amount)}"),
             }
             for reason, amount in ordered[:SHOWN_LABELS]
         ],
         "lines": [
             {
                 "place": isolated(f"{line.get('file', '')}:{line.get('line', '')}"),
-                "reason": isolated(line.get("reason", "")),
+                "reason": isolated(said(str(line.get("reason", "")))),
                 "raw": shown(line.get("raw", "")),
             }
             for line in map(mapping, sequence(report.get("examples")))

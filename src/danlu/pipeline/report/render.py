@@ -8,7 +8,7 @@ from typing import Any
 
 from danlu.evaluation.intervals import Comparison, Score
 from danlu.evaluation.metrics import style_of
-from danlu.pipeline.report import charts, numbers, words
+from danlu.pipeline.report import charts, numbers, reason_words, words
 from danlu.pipeline.report.data import ReportData
 from danlu.pipeline.report.differences import shared_with, shorten
 from danlu.pipeline.report.templates import environment, moment
@@ -28,7 +28,8 @@ def render_report(data: ReportData) -> str:
         created=moment(data.created),
         headline=words.headline(data),
         also=words.also(data.comparisons) if data.comparisons else "",
-        metrics=[_metric(entry, data.confidence) for entry in _entries(data)],
+        repeated=words.repeated(data.clean, data.confidence) if data.clean else "",
+        metrics=[_metric(entry, data) for entry in _entries(data)],
         confidence=numbers.percent(data.confidence),
         samples=[_sample(sample) for sample in data.samples[:MOST_SAMPLES]],
         open_samples=OPEN_SAMPLES,
@@ -46,7 +47,7 @@ def _entries(data: ReportData) -> list[Comparison | Score]:
     return [*data.comparisons, *(score for score in data.scores if score.metric not in compared)]
 
 
-def _metric(entry: Comparison | Score, confidence: float) -> dict[str, Any]:
+def _metric(entry: Comparison | Score, data: ReportData) -> dict[str, Any]:
     style = style_of(entry.metric)
     comparison = entry if isinstance(entry, Comparison) else None
     tuned = entry.tuned if isinstance(entry, Comparison) else entry
@@ -59,6 +60,7 @@ def _metric(entry: Comparison | Score, confidence: float) -> dict[str, Any]:
         "tuned": _score(tuned, style.digits),
         "rows": numbers.count(tuned.rows),
         "base": None,
+        "clean": _clean(entry.metric, style.digits, data),
         "chart": charts.interval_plot(style, comparison.base if comparison else None, tuned),
     }
     if comparison:
@@ -72,6 +74,15 @@ def _metric(entry: Comparison | Score, confidence: float) -> dict[str, Any]:
             "kind": comparison.verdict.replace(" ", "-"),
         }
     return found
+
+
+def _clean(metric: str, digits: int, data: ReportData) -> dict[str, str] | None:
+    """The score on the rows that training does not repeat, and the verdict on them; None where it repeats none."""
+    found = next((score for score in data.clean.scores if score.metric == metric), None) if data.clean else None
+    if found is None or data.clean is None:
+        return None
+    verdicts = [words.verdict_word(entry.verdict) for entry in data.clean.comparisons if entry.metric == metric]
+    return _score(found, digits) | {"rows": numbers.count(found.rows), "verdict": "".join(verdicts)}
 
 
 def _score(score: Score, digits: int) -> dict[str, str]:
@@ -152,7 +163,10 @@ def _step(step: Mapping[str, Any], read: int) -> dict[str, Any]:
         "out": numbers.count(left),
         "difference": numbers.signed(left - entered, 0) if left != entered else "",
         "changed": numbers.count(changed) if changed else "",
-        "dropped": [(reason, numbers.count(amount)) for reason, amount in (step.get("dropped") or {}).items()],
+        "dropped": [
+            (reason_words.said(str(reason)), numbers.count(amount))
+            for reason, amount in (step.get("dropped") or {}).items()
+        ],
         "chart": charts.funnel_bar(entered, left, read, name),
     }
 

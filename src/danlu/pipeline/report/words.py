@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from danlu.evaluation.evaluate import CleanRows
 from danlu.evaluation.intervals import Comparison, Score
 from danlu.evaluation.metrics import style_of
 from danlu.pipeline.report.data import ReportData
@@ -66,6 +67,29 @@ def also(comparisons: Sequence[Comparison]) -> str:
                 english, chinese = "Better", "更好"
             parts.append(tr(f"{english}: {', '.join(names)}.", f"{chinese}：{'、'.join(names)}。"))
     return " ".join(parts)
+
+
+def repeated(found: CleanRows, confidence: float) -> str:
+    """What scores must be read with when training rows repeat evaluated ones."""
+    known, rows, clean = count(found.repeated), count(found.rows), count(found.rows - found.repeated)
+    said = tr(
+        f"{known} of the {rows} evaluated rows stand in the training rows as well: scores on all rows are too good.",
+        f"{rows} 条评测数据中有 {known} 条也出现在训练数据中：全部数据上的得分偏高。",
+    )
+    if not found.scores:
+        return said + tr(" No clean row is left to score.", "没有剩余的干净数据可供评分。")
+    score, gap = found.scores[0], tr(" ", "")
+    style = style_of(score.metric)
+    value, low, high = (number(v, style.digits) for v in (score.value, score.low, score.high))
+    said += gap + tr(
+        f"On the {clean} clean rows alone, {style.label} is {value} ({percent(confidence)} interval {low} to {high})",
+        f"仅在 {clean} 条干净数据上，{style.label}为 {value}（{percent(confidence)} 区间 {low} 至 {high}）",
+    )
+    if found.comparisons:
+        entry = found.comparisons[0]
+        base, verdict = number(entry.base.value, style.digits), verdict_word(entry.verdict)
+        said += tr(f", the base's {base}: {verdict}", f"，基座模型为 {base}：{verdict}")
+    return said + tr(".", "。")
 
 
 def _compared(entry: Comparison, confidence: float) -> str:

@@ -1,0 +1,129 @@
+"""A second evaluation set: carriers, decoys and values written apart from the rules, other registers than the first.
+
+`*_carriers.txt` and `*_decoys.txt` hold one sentence a line ("\\n" in them is a line end). They were measured once
+before any rule was changed for them; `docs/data/personal-data.md` gives the figures of that first sight. The
+`*_third_*` files were written after those changes and measured without any further one.
+"""
+
+from __future__ import annotations
+
+import random
+import string
+from pathlib import Path
+
+from danlu.data.personal.tables import words
+from tests.data.personal.generate import _KINDS, _SLOT, Document
+from tests.data.personal.values import MAKERS, digits, grouped, token
+
+_HERE = Path(__file__).parent
+_HEXES = string.hexdigits[:16].lower()
+_VALUES = dict(line.split(" ", 1) for line in (_HERE / "values.txt").read_text("utf-8").splitlines())
+_POOLS = {name: words(values) for name, values in _VALUES.items()}  # a common surname stands there several times
+
+
+def documents(seed: int, count: int, *, language: str, third: bool = False) -> list[Document]:
+    """Documents of a seed; `third` draws from the sentences that were written after the rules were changed."""
+    r = random.Random(f"unseen/{seed}/{language}")
+    part = "third_" if third else ""
+    files = [_HERE / f"{language}_{part}{kind}.txt" for kind in ("carriers", "decoys")]
+    pools = [file.read_text("utf-8").splitlines() for file in files]
+    return [_document(r, language, *pools) for _ in range(count)]
+
+
+def _document(r: random.Random, language: str, carriers: list[str], decoys: list[str]) -> Document:
+    sentences = [r.choice(carriers) for _ in range(r.randint(2, 4))]
+    sentences += [r.choice(decoys) for _ in range(r.randint(2, 4))]
+    r.shuffle(sentences)
+    text, spans = "", []
+    for sentence in sentences:
+        at = 0
+        template = sentence.replace("\\n", "\n")
+        for slot in _SLOT.finditer(template):
+            text += template[at : slot.start()]
+            name = slot.group(1)
+            value = _value(r, name)
+            if name.isupper():
+                spans.append((len(text), len(text) + len(value), _KINDS.get(name, name)))
+            text += value
+            at = slot.end()
+        text += template[at:]
+        closed = text[-1] in "。！？.!?" and "\n" not in template
+        text += ("" if language == "zh" else " ") if closed and r.random() < 0.7 else "\n"
+    return Document(text, tuple(spans))
+
+
+def _value(r: random.Random, name: str) -> str:
+    own = {
+        "CN_NAME": _name,
+        "EN_NAME": _english,
+        "CN_ADDRESS": _address,
+        "SURNAME": lambda r: r.choice(_POOLS["surnames"]),
+    }
+    maker = own.get(name) or MAKERS.get(name)
+    return maker(r) if maker else _decoy(r, name)
+
+
+def _name(r: random.Random) -> str:
+    if r.random() < 0.02:
+        return r.choice(_POOLS["minority"])
+    return r.choice(_POOLS["surnames"]) + "".join(
+        r.choice(_POOLS["given"]) for _ in range(1 if r.random() < 0.2 else 2)
+    )
+
+
+def _english(r: random.Random) -> str:
+    first, last = r.choice(_POOLS["first"]), r.choice(_POOLS["last"])
+    form = r.random()
+    if form < 0.06:
+        return f"{first} {r.choice(string.ascii_uppercase)}. {last}"
+    if form < 0.1:
+        return f"{first} {r.choice(_POOLS['first'])} {last}"
+    return f"{first} {last}"
+
+
+def _address(r: random.Random) -> str:
+    street = f"{r.choice(_POOLS['streets'])}{r.randint(1, 400)}号"
+    home = r.choice(_POOLS["homes"])
+    flat = r.choice(
+        (
+            f"{r.randint(1, 30)}栋{r.randint(1, 4)}单元{r.randint(101, 3204)}室",
+            f"{r.randint(1, 30)}号楼{r.randint(101, 3204)}",
+            f"{r.randint(1, 30)}座{r.randint(101, 3204)}室",
+            f"{r.randint(1, 30)}幢{r.randint(101, 999)}",
+        )
+    )
+    return r.choice(_POOLS["cities"]) + r.choice((street, street + home + flat, home + flat, street + flat))
+
+
+def _decoy(r: random.Random, name: str) -> str:
+    if name.startswith(("num", "inv", "hex")):
+        size = int(name[3:])
+        return token(r, size, _HEXES) if name[0] == "h" else str(r.randint(1, 9)) + digits(r, size - 1)
+    year, month, day = r.randint(1990, 2026), r.randint(1, 12), r.randint(1, 28)
+    dates = (f"{year}-{month:02d}-{day:02d}", f"{year}/{month}/{day}", f"{year}.{month:02d}.{day}")
+    makers = {
+        "code": lambda: digits(r, r.choice((4, 6))),
+        "order": lambda: digits(r, r.choice((10, 12, 13, 16, 17, 18, 20))),
+        "stamp": lambda: f"{year}{month:02d}{day:02d}{digits(r, 8)}",
+        "stamp8": lambda: f"{year}{month:02d}{day:02d}",
+        "date": lambda: r.choice(dates),
+        "time": lambda: f"{r.randint(0, 23):02d}:{r.randint(0, 59):02d}",
+        "amount": lambda: r.choice((f"{r.randint(1, 99999):,}.{digits(r, 2)}", f"{r.randint(1, 99999)}")),
+        "big": lambda: str(r.randint(10_000_000, 9_999_999_999)),
+        "long": lambda: token(r, 2, string.ascii_uppercase) + digits(r, 14),
+        "serial": lambda: token(r, 10, string.ascii_uppercase + string.digits),
+        "bp": lambda: f"{r.randint(90, 180)}/{r.randint(50, 110)}mmHg",
+        "ean": lambda: "69" + digits(r, 11),
+        "isbn": lambda: f"978-{r.randint(0, 9)}-{digits(r, 4)}-{digits(r, 4)}-{digits(r, 1)}",
+        "meet": lambda: grouped(str(r.randint(1, 9)) + digits(r, 8), (3, 3), r.choice(" -")),
+        "ratio": lambda: f"{r.randint(0, 9)}.{digits(r, 4)}",
+        "version": lambda: ".".join(str(r.randint(0, 30)) for _ in range(r.choice((3, 4)))),
+        "ver3": lambda: f"{r.randint(1, 4)}.{r.randint(0, 20)}.{r.randint(0, 20)}",
+        "lng": lambda: f"{r.randint(73, 135)}.{digits(r, 6)}",
+        "lat": lambda: f"{r.randint(18, 53)}.{digits(r, 6)}",
+        "unix": lambda: str(r.randint(1_500_000_000, 1_790_000_000)) + r.choice(("", digits(r, 3))),
+        "uuid": lambda: "-".join(token(r, n, _HEXES) for n in (8, 4, 4, 4, 12)),
+        "sha": lambda: token(r, r.choice((40, 64)), _HEXES),
+        "md5": lambda: token(r, 32, _HEXES),
+    }  # fmt: skip
+    return str(makers[name]())
