@@ -98,6 +98,14 @@ def load_model(
     return cast(PreTrainedModel, model.to(torch.device(device)))
 
 
+def empty_model(folder: Path) -> PreTrainedModel:
+    """A model of the folder's configuration and number format; make it under `torch.device("meta")`, without content."""
+    config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
+    stored = getattr(config, "dtype", None)
+    factory: Any = AutoModelForCausalLM
+    return cast(PreTrainedModel, factory.from_config(config, dtype=stored or torch.float32))
+
+
 def _compute(dtype: torch.dtype | str) -> torch.dtype:
     return dtype if isinstance(dtype, torch.dtype) else torch.float32
 

@@ -48,6 +48,14 @@ class TrainSection(Section):
         default=False,
         description="only computations that give the same bits every time; on a GPU slower, a CPU always does",
     )
+    checkpointing: Literal["off", "selective", "full"] = Field(
+        default="off",
+        description="compute inner states again for the backward pass: of whole layers (full: least memory, a third "
+        "slower), or all but the products of matrices (selective)",
+    )
+    offload_optimizer: bool = Field(
+        default=False, description="keep the optimizer's state in the machine's memory and update there; for GPUs"
+    )
     validate_every: int | None = Field(
         default=None, ge=1, description="steps between validations; default: once an epoch"
     )

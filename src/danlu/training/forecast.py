@@ -1,0 +1,177 @@
+"""Peak memory of a training run, foretold by running its largest micro-batch on tensors that have shapes and no content.
+
+Every tensor that forward and backward make is counted while it lives, in the order in which they really come and go, so
+padding, chunks of the head and activation checkpointing are in the figure. What is added by rule is the optimizer's
+state and, on a CPU, what the process takes before a model is loaded.
+
+Legend: B sequences, T time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from danlu.models.device import autocast
+from danlu.models.heads import attach_head
+from danlu.models.loading import empty_model
+from danlu.recipe.train import TrainSection
+from danlu.training.activations import set_checkpointing
+from danlu.training.method import Method, Preparation, hold, trainable
+from danlu.training.objective import Batch, Example, Objective, collate
+
+_FOUR_BITS = 0.5 + 1 / 64 * 1.03
+"""Bytes of a weight in 4 bits with its share of the scales (one for 64 weights, themselves in 8 bits)."""
+
+STATE_BYTES = {"adamw": 8.0, "adamw_8bit": 2.1, "adafactor": 0.1, "muon": 4.0, "schedule_free": 8.0}
+"""Bytes of optimizer state for each parameter that trains; a moving average of the weights takes 4 more."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Bytes that training takes at once, at its peak.
+
+    Attributes:
+        weights: parameters and buffers of the model.
+        state: of the optimizer and of an average of the weights.
+        step: what forward and backward add at their peak, gradients included.
+        batch_tokens: tokens, padding included, of the micro-batch that was looked at.
+    """
+
+    weights: int
+    state: int
+    step: int
+    batch_tokens: int
+
+    @property
+    def total(self) -> int:
+        """On the device."""
+        return self.weights + self.state + self.step
+
+
+class LiveBytes(TorchDispatchMode):
+    """Counts the bytes of all storages that were made inside it and still live; `peak` is the most at one time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0
+        self.peak = 0
+        self._known: set[int] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(result):
+            if isinstance(leaf, torch.Tensor):
+                self._see(leaf.untyped_storage())
+        return result
+
+    def leave_out(self, tensors: Sequence[torch.Tensor]) -> None:
+        """Do not count these: they were there before."""
+        self._known.update(tensor.untyped_storage()._cdata for tensor in tensors)
+
+    def _see(self, storage: torch.UntypedStorage) -> None:
+        key = storage._cdata
+        if key in self._known:
+            return
+        self._known.add(key)
+        size = storage.nbytes()
+        self.now += size
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._gone, key, size)
+
+    def _gone(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self.now -= size
+
+
+def forecast(
+    base: Path,
+    method: Method,
+    objective: Objective,
+    config: TrainSection,
+    examples: Sequence[Example],
+    dtype: torch.dtype,
+) -> Forecast:
+    """What the heaviest of the given micro-batches takes.
+
+    Args:
+        base: the base model's folder; its configuration is read, its weights are not.
+        method, objective, config: of the run.
+        examples: one micro-batch, the heaviest there is.
+        dtype: of the computation.
+
+    Raises:
+        UserError: the recipe does not fit the model.
+    """
+    with torch.device("meta"):
+        model = method.prepare(cast(torch.nn.Module, empty_model(base)), Preparation(0, lambda text: [0]))
+        head = objective.head()
+        if head is not None:
+            attach_head(model, len(head.labels), seed=0)
+    hold(model, dtype)
+    set_checkpointing(model, config.checkpointing)
+    batch = collate(examples, 0)
+    with _without_content() as mode:
+        model.to_empty(device="cpu")
+        _tie(model)
+        model.train()
+        parameters = list(model.parameters())
+        live = LiveBytes()
+        live.leave_out([*parameters, *model.buffers()])
+        fake = _fake(batch, mode)
+        with live:
+            with autocast(torch.device("cpu"), dtype):
+                loss = objective.loss(model, fake)
+            loss.backward()  # type: ignore[no-untyped-call]
+        weights = sum({p.untyped_storage()._cdata: p.untyped_storage().nbytes() for p in parameters}.values())
+        weights += sum(buffer.untyped_storage().nbytes() for buffer in model.buffers())
+        trained = sum(parameter.numel() for parameter in trainable(model).values())
+        if method.quantization is not None:
+            weights -= _saved_by_four_bits(model)
+    state = STATE_BYTES[config.optimizer.type] + (4.0 if config.optimizer.ema is not None else 0.0)
+    return Forecast(weights, round(state * trained), live.peak, batch.input_ids.numel())
+
+
+@contextlib.contextmanager
+def _without_content() -> Iterator[FakeTensorMode]:
+    """Tensors made inside have shapes and no content; modules can be filled with them."""
+    before = torch.__future__.get_overwrite_module_params_on_conversion()
+    torch.__future__.set_overwrite_module_params_on_conversion(True)
+    try:
+        with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+            yield mode
+    finally:
+        torch.__future__.set_overwrite_module_params_on_conversion(before)
+
+
+def _fake(batch: Batch, mode: FakeTensorMode) -> Batch:
+    """The batch's shapes; what a loss compares with is left as it would be."""
+    values = {name: getattr(batch, name) for name in batch.__dataclass_fields__}
+    values = {k: mode.from_tensor(v) if isinstance(v, torch.Tensor) else v for k, v in values.items()}
+    if batch.contrast is not None:
+        values["contrast"] = _fake(batch.contrast, mode)
+    return Batch(**values)
+
+
+def _tie(model: Any) -> None:
+    """One storage for embeddings and head again, where the model has it so: emptying parts them."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    inner.tie_weights()
+
+
+def _saved_by_four_bits(model: torch.nn.Module) -> int:
+    """Bytes by which frozen linear layers of decoder layers are smaller in 4 bits."""
+    saved = 0.0
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Linear) and not module.weight.requires_grad and ".layers." in name:
+            saved += module.weight.numel() * (module.weight.element_size() - _FOUR_BITS)
+    return round(saved)
