@@ -21,7 +21,14 @@ GRID = [
     {"method": method, "dtype": dtype, "checkpointing": mode, "rows": rows, "length": length}
     for (method, dtype), (mode, rows, length) in itertools.product(
         itertools.product(METHODS, ("float32", "bfloat16")),
-        [("off", 2, 512), ("off", 8, 256), ("off", 4, 1024), ("selective", 4, 512), ("full", 8, 512), ("full", 4, 1024)],
+        [
+            ("off", 2, 512),
+            ("off", 8, 256),
+            ("off", 4, 1024),
+            ("selective", 4, 512),
+            ("full", 8, 512),
+            ("full", 4, 1024),
+        ],
     )
 ]
 
@@ -43,9 +50,7 @@ def measure(case: dict[str, str | int], base: Path) -> dict[str, float]:
     from danlu.training.objectives import OBJECTIVES
     from danlu.training.optimizer import make_optimizer
 
-    section = TrainSection.model_validate(
-        {"method": {"type": case["method"]}, "checkpointing": case["checkpointing"]}
-    )
+    section = TrainSection.model_validate({"method": {"type": case["method"]}, "checkpointing": case["checkpointing"]})
     dtype = getattr(torch, str(case["dtype"]))
     length = int(case["length"])
     rows = [
@@ -94,7 +99,10 @@ def main() -> None:
     if given.case:
         print(json.dumps(measure(json.loads(given.case), given.model)))
         return
-    lines = ["| method | dtype | checkpointing | rows x length | foretold MiB | measured MiB | error |", "|---" * 7 + "|"]
+    lines = [
+        "| method | dtype | checkpointing | rows x length | foretold MiB | measured MiB | error |",
+        "|---" * 7 + "|",
+    ]
     errors, growth = [], []
     for case in GRID:
         command = [sys.executable, __file__, "--model", str(given.model), "--case", json.dumps(case)]
@@ -109,7 +117,11 @@ def main() -> None:
             f"| {case['method']} | {case['dtype']} | {case['checkpointing']} | {case['rows']} x {case['length']} | "
             f"{found['told'] / MIB:,.0f} | {found['measured'] / MIB:,.0f} | {error:+.1%} |"
         )
-        print(lines[-1], f"without the process: {found['device'] / (found['measured'] - found['before']) - 1:+.1%}", flush=True)
+        print(
+            lines[-1],
+            f"without the process: {found['device'] / (found['measured'] - found['before']) - 1:+.1%}",
+            flush=True,
+        )
     for name, numbers in (("of the process", errors), ("of what training adds to it", growth)):
         share = sum(number <= 0.1 for number in numbers) / len(numbers)
         middle = sorted(numbers)[len(numbers) // 2]

@@ -56,6 +56,7 @@ READS: dict[str, tuple[str, ...]] = {
         "train.max_steps",
         "train.precision",
         "train.deterministic",
+        "train.checkpointing",
         "train.validate_every",
         "train.validate_every_epochs",
         "train.early_stopping",

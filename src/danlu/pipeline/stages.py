@@ -105,7 +105,7 @@ def pseudonym_key(redact: RedactSection | None, keys: Path) -> bytes:
 def run_train(context: StageContext) -> dict[str, Any]:
     """Dataset and base to what was trained; each step is told with the memory in use at its end."""
     from danlu.models.device import default_device, memory_in_use
-    from danlu.training.run import TrainingInput, run_training
+    from danlu.training.run import run_training
 
     device, peak = default_device(), 0
 
@@ -116,19 +116,24 @@ def run_train(context: StageContext) -> dict[str, Any]:
             peak = max(peak, event["memory"])
         context.on_event(event)
 
-    recipe = context.plan.recipe
-    dataset = context.made["data"].path
-    given = TrainingInput(
-        model=recipe.model,
-        train=recipe.train,
-        seed=recipe.seed,
-        base=context.plan.base,
-        renderer=context.renderer,
+    given = training_input(context.plan, context.made["data"].path)
+    facts = run_training(given, context.work, context.out, tell)
+    return {**facts, "memory": peak}
+
+
+def training_input(plan: Plan, dataset: Path) -> Any:
+    """What the train stage of a plan is made from."""
+    from danlu.training.run import TrainingInput
+
+    return TrainingInput(
+        model=plan.recipe.model,
+        train=plan.recipe.train,
+        seed=plan.recipe.seed,
+        base=plan.base,
+        renderer=load_renderer(plan.base.path),
         dataset=dataset,
         thinking=any(_thinks(row) for row in load_rows(dataset, "train")),
     )
-    facts = run_training(given, context.work, context.out, tell)
-    return {**facts, "memory": peak}
 
 
 def _thinks(row: Row) -> bool:

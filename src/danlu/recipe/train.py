@@ -53,9 +53,6 @@ class TrainSection(Section):
         description="compute inner states again for the backward pass: of whole layers (full: least memory, a third "
         "slower), or all but the products of matrices (selective)",
     )
-    offload_optimizer: bool = Field(
-        default=False, description="keep the optimizer's state in the machine's memory and update there; for GPUs"
-    )
     validate_every: int | None = Field(
         default=None, ge=1, description="steps between validations; default: once an epoch"
     )

@@ -26,7 +26,7 @@ from danlu.models.heads import attach_head
 from danlu.models.loading import empty_model
 from danlu.recipe.train import TrainSection
 from danlu.training.activations import set_checkpointing
-from danlu.training.method import Method, Preparation, hold, trainable
+from danlu.training.method import GroupPlan, Method, Preparation, group_plans, hold, trainable
 from danlu.training.objective import Batch, Example, Objective, collate
 
 _FOUR_BITS = 0.5 + 1 / 64 * 1.03
@@ -45,12 +45,14 @@ class Forecast:
         state: of the optimizer and of an average of the weights.
         step: what forward and backward add at their peak, gradients included.
         batch_tokens: tokens, padding included, of the micro-batch that was looked at.
+        groups: what trains in each group of parameters.
     """
 
     weights: int
     state: int
     step: int
     batch_tokens: int
+    groups: Sequence[GroupPlan] = ()
 
     @property
     def total(self) -> int:
@@ -117,7 +119,7 @@ def forecast(
         head = objective.head()
         if head is not None:
             attach_head(model, len(head.labels), seed=0)
-    hold(model, dtype)
+    groups = group_plans(hold(model, dtype))
     set_checkpointing(model, config.checkpointing)
     batch = collate(examples, 0)
     with _without_content() as mode:
@@ -138,7 +140,7 @@ def forecast(
         if method.quantization is not None:
             weights -= _saved_by_four_bits(model)
     state = STATE_BYTES[config.optimizer.type] + (4.0 if config.optimizer.ema is not None else 0.0)
-    return Forecast(weights, round(state * trained), live.peak, batch.input_ids.numel())
+    return Forecast(weights, round(state * trained), live.peak, batch.input_ids.numel(), groups)
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from danlu.recipe.errors import UserError
 from danlu.recipe.model import ModelSection
 from danlu.recipe.train import TrainSection
 from danlu.training.determinism import settled
+from danlu.training.activations import set_checkpointing
 from danlu.training.history import read_history
 from danlu.training.keeping import HISTORY
 from danlu.training.kept import KEPT, steps_to_keep, write_kept
@@ -88,6 +89,7 @@ def run_training(
     if head is not None:
         attach_head(model, len(head.labels), seed=given.seed)
     hold(model, dtype)
+    set_checkpointing(model, given.train.checkpointing)
     plans = group_plans(model)
     seed_everything(given.seed)
     job = TrainingJob(

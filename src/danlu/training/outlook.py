@@ -1,0 +1,161 @@
+"""What a training run will be: which parameters train, how many steps, and whether it fits into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import psutil
+import torch
+
+from danlu.data.batches import bucket, plan_epoch
+from danlu.data.dataset import load_samples
+from danlu.models.device import compute_dtype, default_device
+from danlu.recipe.optimizer import rate_warning
+from danlu.recipe.train import TrainSection
+from danlu.training.forecast import Forecast, forecast
+from danlu.training.method import GroupPlan, Method
+from danlu.training.methods import METHODS
+from danlu.training.objective import Example, Objective
+from danlu.training.objectives import OBJECTIVES
+from danlu.training.run import TrainingInput
+
+Checkpointing = Literal["off", "selective", "full"]
+
+ROOM = 0.9
+"""Share of the free memory that a run may take: forecasts are right within a tenth."""
+
+_SMALLEST = 128
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A way to run, and what it takes.
+
+    Attributes:
+        checkpointing, micro_tokens: as in the recipe.
+        forecast: of its heaviest micro-batch.
+        fits: whether that is less than what is free.
+    """
+
+    checkpointing: Checkpointing
+    micro_tokens: int
+    forecast: Forecast
+    fits: bool
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a run will be.
+
+    Attributes:
+        groups: what trains in each group of parameters.
+        rows: training examples.
+        steps: of all epochs, or the recipe's limit.
+        tokens, learned: of one epoch.
+        free: bytes of memory that are free on the device.
+        choices: the recipe's own way first, then others in the order in which they cost time, up to one that fits.
+        warning: about the learning rate, or "".
+    """
+
+    groups: Sequence[GroupPlan]
+    rows: int
+    steps: int
+    tokens: int
+    learned: int
+    free: int
+    choices: Sequence[Choice]
+    warning: str
+
+    @property
+    def advice(self) -> Choice | None:
+        """The quickest way that fits, or None."""
+        return next((choice for choice in self.choices if choice.fits), None)
+
+
+def look_ahead(given: TrainingInput) -> Outlook:
+    """The outlook of a train stage; neither weights are read nor a step is made.
+
+    Raises:
+        UserError: the recipe does not fit the model or the rows.
+    """
+    config, device = given.train, default_device()
+    dtype = compute_dtype(config.precision, device)
+    method: Method = METHODS.load(config.method.type)(config.method)
+    objective: Objective = OBJECTIVES.load(config.objective.type)(config.objective)
+    examples = objective.examples(load_samples(given.dataset, "train"))
+    free = _free(device)
+    choices: list[Choice] = []
+    for checkpointing, micro_tokens in _ways(config):
+        changed = config.model_copy(
+            update={
+                "checkpointing": checkpointing,
+                "batch": config.batch.model_copy(update={"micro_tokens": micro_tokens}),
+            }
+        )
+        found = forecast(given.base.path, method, objective, changed, _heaviest(examples, micro_tokens), dtype)
+        choices.append(Choice(checkpointing, micro_tokens, found, found.total <= ROOM * free))
+        if choices[-1].fits:
+            break
+    return Outlook(
+        groups=choices[0].forecast.groups,
+        rows=len(examples),
+        steps=_steps(given, examples),
+        tokens=sum(example.tokens for example in examples),
+        learned=sum(example.learned for example in examples),
+        free=free,
+        choices=choices,
+        warning=rate_warning(config.method.type, config.optimizer, from_scratch=given.model.weights == "random") or "",
+    )
+
+
+def _ways(config: TrainSection) -> Iterator[tuple[Checkpointing, int]]:
+    """The recipe's own way, then what takes less memory: states computed again, then fewer tokens at a time."""
+    modes: tuple[Checkpointing, ...] = ("off", "selective", "full")
+    if config.method.type in {"prefix", "prompt"}:
+        modes = ("off",)
+    modes = modes[modes.index(config.checkpointing) :] if config.checkpointing in modes else modes
+    tokens = config.batch.micro_tokens
+    while tokens >= min(_SMALLEST, config.batch.micro_tokens):
+        for mode in modes:
+            yield mode, tokens
+        tokens //= 2
+
+
+def _heaviest(examples: Sequence[Example], micro_tokens: int) -> list[Example]:
+    """The micro-batch with the most tokens, padding included; among equals the one that learns most."""
+    sizes = [example.longest for example in examples]
+    groups = bucket(range(len(examples)), sizes, micro_tokens)
+
+    def weight(group: Sequence[int]) -> tuple[int, int]:
+        return max(sizes[i] for i in group) * len(group), sum(examples[i].learned for i in group)
+
+    return [examples[index] for index in max(groups, key=weight)]
+
+
+def _steps(given: TrainingInput, examples: Sequence[Example]) -> int:
+    batch: Any = given.train.batch
+    sizes = [example.longest for example in examples]
+    rows = getattr(batch, "step_rows", None)
+    more = {"step_rows": rows} if rows is not None else {}
+    total = sum(
+        len(
+            plan_epoch(
+                sizes,
+                seed=given.seed,
+                epoch=epoch,
+                step_tokens=batch.step_tokens,
+                micro_tokens=batch.micro_tokens,
+                **more,
+            )
+        )
+        for epoch in range(given.train.epochs)
+    )
+    return min(total, given.train.max_steps or total)
+
+
+def _free(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)
