@@ -14,7 +14,7 @@ import click
 
 from danlu import __version__
 from danlu.cli.data import data
-from danlu.cli.running import execute_recipe, fresh_option, print_outcome, recipe_argument, set_option
+from danlu.cli.running import console_of, execute_recipe, fresh_option, print_outcome, recipe_argument, set_option
 from danlu.cli.runs import runs
 from danlu.recipe.errors import DanluError
 from danlu.recipe.language import tr
@@ -110,7 +110,11 @@ def export(workspace: str, recipe: Path, overrides: tuple[str, ...]) -> None:
     console.print(str(result.artifacts["export"].path), soft_wrap=True, highlight=False)
 
 
-@cli.command(help=tr("Show what a run would do and what is there already.", "显示将要执行的阶段及已完成的部分。"))
+@cli.command(
+    help=tr(
+        "Show what a run would do, what trains and what memory it takes.", "显示将执行的阶段、可训练参数与所需内存。"
+    )
+)
 @recipe_argument
 @set_option
 @click.pass_obj
@@ -120,10 +124,20 @@ def plan(workspace: str, recipe: Path, overrides: tuple[str, ...]) -> None:
     from danlu.recipe import load_recipe
     from danlu.runs import Workspace
 
-    place = Workspace(workspace)
-    for stage in make_plan(load_recipe(recipe, overrides)).stages:
+    place, planned = Workspace(workspace), make_plan(load_recipe(recipe, overrides))
+    for stage in planned.stages:
         state = tr("there", "已有") if stage.is_made(place) else tr("to do", "待做")
         click.echo(f"{stage.name:<14} {stage.key[:12]}  {state}")
+    data = planned.stages[0]
+    dataset = place.artifacts.find(data.kind, data.key)
+    if dataset is None:
+        click.echo(tr("parameters, steps and memory: after ", "参数、步数与内存：请先运行 ") + f"danlu data {recipe}")
+        return
+    from danlu.pipeline.outlook import print_outlook
+    from danlu.pipeline.stages import training_input
+    from danlu.training.outlook import look_ahead
+
+    print_outlook(console_of(), look_ahead(training_input(planned, dataset.path)))
 
 
 @cli.group("recipe", help=tr("Look at recipes.", "查看配方。"))

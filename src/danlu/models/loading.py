@@ -99,7 +99,7 @@ def load_model(
 
 
 def empty_model(folder: Path) -> PreTrainedModel:
-    """A model of the folder's configuration and number format; make it under `torch.device("meta")`, without content."""
+    """A model of the folder's configuration and number format; under `torch.device("meta")` it has no content."""
     config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
     stored = getattr(config, "dtype", None)
     factory: Any = AutoModelForCausalLM

@@ -1,28 +1,15 @@
-"""`danlu plan`: the stages of a run, what will train, and what memory it takes, as tables."""
+"""`danlu plan`: what will train, in how many steps, and what memory it takes, as tables."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from danlu.pipeline.plan import Plan
 from danlu.recipe.language import tr
-from danlu.runs.workspace import Workspace
 
 if TYPE_CHECKING:
     from danlu.training.outlook import Outlook
 
 _GIB = 2**30
-
-
-def print_stages(console: Any, plan: Plan, workspace: Workspace) -> None:
-    """Each stage, and whether it is made already."""
-    from rich.table import Table
-
-    table = Table(tr("stage", "阶段"), tr("state", "状态"), tr("key", "键"), title_justify="left")
-    for stage in plan.stages:
-        made = stage.is_made(workspace)
-        table.add_row(stage.name, tr("made", "已完成") if made else tr("to do", "待执行"), stage.key[:12])
-    console.print(table)
 
 
 def print_outlook(console: Any, outlook: Outlook) -> None:
@@ -55,6 +42,12 @@ def print_outlook(console: Any, outlook: Outlook) -> None:
         row = (choice.checkpointing, str(choice.micro_tokens), *(f"{number / _GIB:.2f}" for number in numbers))
         memory.add_row(*row, tr("yes", "是") if choice.fits else tr("no", "否"))
     console.print(memory)
+    console.print(
+        tr(
+            "peak of living tensors; on a CPU the allocator may hold up to twice as much",
+            "峰值为存活张量；在 CPU 上分配器可能占用至多两倍",
+        )
+    )
     console.print(tr(f"free memory: {outlook.free / _GIB:.1f} GiB", f"可用内存：{outlook.free / _GIB:.1f} GiB"))
     _advise(console, outlook)
     if outlook.warning:

@@ -1,6 +1,6 @@
-"""Peak memory of a training run, foretold by running its largest micro-batch on tensors that have shapes and no content.
+"""Peak memory of training, foretold by running its largest micro-batch on tensors that have shapes and no content.
 
-Every tensor that forward and backward make is counted while it lives, in the order in which they really come and go, so
+Every tensor that forward and backward make is counted while it lives, in the order in which they come and go, so
 padding, chunks of the head and activation checkpointing are in the figure. What is added by rule is the optimizer's
 state and, on a CPU, what the process takes before a model is loaded.
 

@@ -21,8 +21,8 @@ from danlu.models.loading import load_model
 from danlu.recipe.errors import UserError
 from danlu.recipe.model import ModelSection
 from danlu.recipe.train import TrainSection
-from danlu.training.determinism import settled
 from danlu.training.activations import set_checkpointing
+from danlu.training.determinism import settled
 from danlu.training.history import read_history
 from danlu.training.keeping import HISTORY
 from danlu.training.kept import KEPT, steps_to_keep, write_kept
