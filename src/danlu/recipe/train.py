@@ -23,6 +23,11 @@ class BatchSection(Section):
     """How rows are grouped, counted in tokens. The optimizer step does not depend on what fits in memory."""
 
     step_tokens: int = Field(default=8192, ge=1, description="tokens of one optimizer step (all its micro-batches)")
+    step_rows: int | None = Field(
+        default=None,
+        ge=1,
+        description="rows of one optimizer step, however long, in place of step_tokens: to repeat what was done elsewhere",
+    )
     micro_tokens: int = Field(
         default=2048,
         ge=1,
@@ -51,6 +56,10 @@ class TrainSection(Section):
     )
     validate_every: int | None = Field(
         default=None, ge=1, description="steps between validation losses; default: once an epoch"
+    )
+    decoder: Literal["auto", "transformers"] = Field(
+        default="auto",
+        description="'auto': danlu's own, without padding, where it knows every part of the model; 'transformers': theirs",
     )
     checkpoints: CheckpointSection = CheckpointSection()
 

@@ -135,6 +135,7 @@ class Schedule:
                     epoch=epoch,
                     step_tokens=batch.step_tokens,
                     micro_tokens=batch.micro_tokens,
+                    step_rows=batch.step_rows,
                 )
             }
         return self._epochs[epoch]
@@ -197,7 +198,7 @@ def validate(job: TrainingJob) -> dict[str, float]:
 
 
 def _batch(job: TrainingJob, examples: Sequence[Example]) -> Batch:
-    return collate(examples, job.pad_id).to(_device(job.model))
+    return collate(examples, job.pad_id, job.config.decoder == "auto").to(_device(job.model))
 
 
 def _device(model: torch.nn.Module) -> torch.device:
