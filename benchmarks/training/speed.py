@@ -58,7 +58,8 @@ class Contestant:
 
 def contestants() -> list[Contestant]:
     return [
-        Contestant("danlu", {"tool": "danlu", "best": True}, "danlu"),
+        Contestant("danlu", {"tool": "danlu", "best": True, "batch": {"micro_tokens": 512}}, "danlu"),
+        Contestant("danlu default", {"tool": "danlu", "best": True}, "danlu"),
         Contestant("danlu, decoder: transformers", {"tool": "danlu", "best": False}, "danlu"),
         Contestant("Trainer, batch 8", {"tool": "trainer", "best": False}, "trl"),
         Contestant("Trainer, 8 x 1", {"tool": "trainer", "best": True}, "trl"),
@@ -77,7 +78,20 @@ def make_environment(name: str) -> Path:
         subprocess.run([sys.executable, "-m", "venv", str(CACHE / name)], check=True)
         for packages in ([TORCH], [TORCH, *PACKAGES[name]]):
             subprocess.run([str(python), "-m", "pip", "install", "-q", *packages], check=True)
+        if name == "llamafactory":
+            _without_sound_and_pictures(python)
     return python
+
+
+def _without_sound_and_pictures(python: Path) -> None:
+    """The registry's torchvision and torchaudio do not load beside a CPU build of torch, and text needs neither.
+
+    LLaMA-Factory imports torchaudio whatever it trains on, so an empty module takes its place.
+    """
+    pip = [str(python), "-m", "pip", "uninstall", "-q", "-y", "torchvision", "torchaudio"]
+    subprocess.run(pip, check=True)
+    site = next((python.parents[1] / "lib").glob("python3*/site-packages"))
+    (site / "torchaudio.py").write_text('"""Empty; see benchmarks/training/speed.py."""\n')
 
 
 def make_workload(maker: Path, rows: int) -> tuple[Path, Path]:

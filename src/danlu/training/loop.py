@@ -21,6 +21,7 @@ from danlu.training.checkpoint import Progress, restore_newest, save_checkpoint
 from danlu.training.ema import make_average
 from danlu.training.history import History
 from danlu.training.method import trainable
+from danlu.training.micro_batches import learn
 from danlu.training.objective import Batch, Example, Objective, collate
 from danlu.training.optimizer import make_optimizer, set_rate
 from danlu.training.schedule_rates import learning_rate
@@ -152,15 +153,16 @@ def optimizer_step(
     plan = schedule.step(number)
     rows = [job.train[index] for micro in plan.micro_batches for index in micro]
     weight = sum(example.weight for example in rows)
-    total = torch.zeros((), device=_device(job.model))
+    device = _device(job.model)
     batches = [_batch(job, [job.train[index] for index in micro]) for micro in plan.micro_batches]
-    with autocast(total.device, job.dtype):
+    with autocast(device, job.dtype):
         job.objective.before_step(job.model, batches)
-    for batch in batches:
-        with autocast(total.device, job.dtype):
-            loss = job.objective.loss(job.model, batch) / weight
-        loss.backward()  # type: ignore[no-untyped-call]
-        total += loss.detach()
+
+    def loss_of(batch: Batch) -> torch.Tensor:
+        with autocast(device, job.dtype):
+            return job.objective.loss(job.model, batch) / weight
+
+    total = learn(job.model, batches, loss_of)
     rate = learning_rate(number, schedule.total, job.config.optimizer)
     norm = _update(optimizer, rate, job.config.optimizer.max_grad_norm)
     loss_value, norm_value = float(total), float(norm)

@@ -91,7 +91,7 @@ class _Project(torch.autograd.Function):
                 width = layer.down.shape[0]
                 inners.append(torch.mm(layer.up.t(), part.t()).mul_(layer.scale))
                 if want[3]:
-                    found[at + 3] = torch.mm(inner[:, rank : rank + width].t(), part).mul_(layer.scale).t()
+                    found[at + 3] = torch.mm(inner[:, rank : rank + width].t(), part).mul_(layer.scale).t().contiguous()
                 rank += width
             start += layer.weight.shape[0]
         if inners:
