@@ -107,6 +107,7 @@ def make_workload(maker: Path, rows: int) -> tuple[Path, Path]:
         )
         arguments = [str(folder / "model"), str(folder / "model-fp32")]
         subprocess.run([str(python), "-c", code, *arguments], check=True, env=environment())
+    sys.path.insert(0, str(REPOSITORY / "src"))
     from danlu.data.batches import plan_epoch
 
     lines = (folder / "train.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)[:rows]
@@ -234,7 +235,7 @@ def main() -> None:
         make_environment(name)
     folder, rows = make_workload(arguments.maker, arguments.rows)
     logs = CACHE / "logs"
-    logs.mkdir(exist_ok=True)
+    logs.mkdir(parents=True, exist_ok=True)
     for number in range(arguments.rounds):
         for precision in arguments.precision:
             for contestant in made:
