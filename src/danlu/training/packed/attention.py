@@ -2,8 +2,8 @@
 
 On a CPU the whole step from the projections' output to the heads' is one function: norms of queries and keys, rotary
 positions, and for every sequence plain matrix products over blocks of queries, each with the keys up to its end. The
-probabilities are kept for the backward pass. That is faster than torch's kernel for a CPU up to `KEPT` tokens and would
-take too much memory beyond; there torch's kernel is used.
+probabilities are kept for the backward pass. Up to `KEPT` tokens that is faster than torch's kernel for a CPU; beyond, it
+would take too much memory, and torch's kernel is used, as on other devices.
 
 Legend: T tokens of all sequences, t of one, H query heads, G key-value heads, E size of a head.
 """
@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.nn.functional import scaled_dot_product_attention
 
-from danlu.training.packed.functions import inverse_rms, norm_backward
+from danlu.training.packed.functions import inverse_rms, norm_backward, rms_norm
 
 KEPT = 1024
 """Tokens of the longest sequence whose attention probabilities are kept."""
@@ -66,8 +67,40 @@ def attend(
         shape: of the layer.
     """
     query, key = norms if norms is not None else (None, None)
+    if joined.device.type != "cpu" or max(lengths) > KEPT:
+        return _by_torch(joined, query, key, rotary, lengths, shape)
     found: torch.Tensor = _Attend.apply(joined, query, key, rotary, tuple(lengths), shape)
     return found
+
+
+def _by_torch(
+    joined: torch.Tensor,
+    query_norm: torch.Tensor | None,
+    key_norm: torch.Tensor | None,
+    rotary: Rotary,
+    lengths: Sequence[int],
+    shape: Shape,
+) -> torch.Tensor:
+    """The same by torch's kernels, sequence by sequence."""
+    heads = joined.view(joined.shape[0], -1, shape.size)
+    queries, keys, values = heads.split([shape.heads, shape.groups, shape.groups], dim=1)
+    turned = []
+    for states, weight in ((queries, query_norm), (keys, key_norm)):
+        normed = states if weight is None else rms_norm(states, weight, shape.epsilon)
+        half = normed.roll(shape.size // 2, -1) * _signs(shape.size, normed)
+        turned.append(normed * rotary.cosine[:, None] + half * rotary.sine[:, None])
+    outs = []
+    for start, end in _bounds(lengths):
+        q, k, v = (t[start:end].transpose(0, 1)[None] for t in (*turned, values))
+        outs.append(
+            scaled_dot_product_attention(q, k, v, is_causal=True, scale=shape.scale, enable_gqa=True)[0].transpose(0, 1)
+        )
+    return torch.cat(outs).reshape(joined.shape[0], -1)
+
+
+def _signs(size: int, like: torch.Tensor) -> torch.Tensor:
+    """-1 for the first half of a head, 1 for the second."""
+    return torch.cat([like.new_full((size // 2,), -1), like.new_ones(size - size // 2)])
 
 
 class _Attend(torch.autograd.Function):
@@ -85,7 +118,7 @@ class _Attend(torch.autograd.Function):
         both = heads[:, : shape.heads + shape.groups]
         turn = _Turn.of(rotary, query_norm, key_norm, shape)
         inverse = None if query_norm is None else inverse_rms(both, shape.epsilon)
-        turned = turn.forward(both if inverse is None else both * inverse)
+        turned = turn.forward(both if inverse is None else (both * inverse).to(joined.dtype))
         out = joined.new_empty(joined.shape[0], shape.heads, shape.size)
         kept = []
         for start, end in _bounds(lengths):
@@ -121,13 +154,13 @@ def _through_norms(
         return _Turn.of(rotary, None, None, shape).backward(back[:, both]), (None, None)
     train = ctx.needs_input_grad[1] or ctx.needs_input_grad[2]
     weights = (None, None) if train else (query_norm, key_norm)
-    inner = _Turn.of(rotary, *weights, shape).backward(back[:, both]).float()
-    states, own = heads[:, both].float(), (None, None)
+    inner = _Turn.of(rotary, *weights, shape).backward(back[:, both]).to(inverse.dtype)
+    states, own = heads[:, both].to(inverse.dtype), (None, None)
     weight = inner.new_ones(1)
     if train:
         share = (inner * states * inverse).sum(0)  # [H + G, E]
         own = (share[: shape.heads].sum(0).to(query_norm.dtype), share[shape.heads :].sum(0).to(key_norm.dtype))
-        weight = torch.cat([query_norm.expand(shape.heads, -1), key_norm.expand(shape.groups, -1)]).float()
+        weight = torch.cat([query_norm.expand(shape.heads, -1), key_norm.expand(shape.groups, -1)]).to(inner.dtype)
     found, _ = norm_backward(inner, states, inverse, weight)
     return found, own
 
@@ -200,7 +233,7 @@ def _grouped(states: torch.Tensor, shape: Shape) -> torch.Tensor:
 
 
 def _spread(states: torch.Tensor, shape: Shape) -> torch.Tensor:
-    """[G, H / G * t, E] -> [t, H / G per G, E] as a view [t, G, H / G, E]."""
+    """[G, H / G * t, E] seen as [t, G, H / G, E]: what `_grouped` did, undone."""
     return states.view(shape.groups, shape.heads // shape.groups, -1, shape.size).permute(2, 0, 1, 3)
 
 

@@ -15,6 +15,18 @@ from danlu.training.packed.linear import Linear, project
 # T tokens of all sequences, D hidden, N picked positions
 
 _MODELS = ("Qwen3Model", "Qwen2Model", "LlamaModel")
+_TORCH_PARTS = {
+    torch.nn.Linear,
+    torch.nn.Embedding,
+    torch.nn.SiLU,
+    torch.nn.Identity,
+    torch.nn.Dropout,
+    torch.nn.ModuleList,
+    torch.nn.ModuleDict,
+    torch.nn.ParameterDict,
+}
+"""Dropout is PEFT's, and looked at where it is used."""
+_OTHER_PARTS = {"SiLUActivation", "BufferDict"}
 _STATIC_ROPE = {"default", "linear", "llama3", "yarn"}
 
 
@@ -41,7 +53,8 @@ def packed_states(decoder: Any, packed: Packed, dtype: torch.dtype) -> torch.Ten
     `decoder` must be one that `can_pack` accepts.
     """
     with torch.autocast(packed.input_ids.device.type, enabled=False):
-        states = torch.nn.functional.embedding(packed.input_ids, decoder.embed_tokens.weight).to(dtype)
+        table = decoder.embed_tokens
+        states = torch.nn.functional.embedding(packed.input_ids, table.weight, table.padding_idx).to(dtype)
         rotary = Rotary(*(table[0] for table in decoder.rotary_emb(states, packed.times[None])))
         last = len(decoder.layers) - 1
         for number, layer in enumerate(decoder.layers):
@@ -104,7 +117,8 @@ def _known(module: Any, training: bool) -> bool:
         return False
     if hasattr(module, "lora_A"):
         return _plain_lora(module, training)
-    return type(module).__module__.startswith(("torch.nn.modules", "transformers.", "peft.tuners.lora"))
+    kind = type(module)
+    return kind in _TORCH_PARTS or kind.__module__.startswith("transformers.models.") or kind.__name__ in _OTHER_PARTS
 
 
 def _plain_lora(module: Any, training: bool) -> bool:

@@ -23,9 +23,14 @@ def swiglu(pair: torch.Tensor) -> torch.Tensor:
 
 
 def inverse_rms(states: torch.Tensor, epsilon: float) -> torch.Tensor:
-    """[..., 1] in fp32: one over the root mean square, `epsilon` under the root."""
-    length = torch.linalg.vector_norm(states, dim=-1, keepdim=True, dtype=torch.float32)
+    """[..., 1] in fp32 at least: one over the root mean square, `epsilon` under the root."""
+    length = torch.linalg.vector_norm(states, dim=-1, keepdim=True, dtype=wide(states.dtype))
     return length.square_().div_(states.shape[-1]).add_(epsilon).rsqrt_()
+
+
+def wide(dtype: torch.dtype) -> torch.dtype:
+    """The format in which norms are computed: fp32, or the states' own where that is wider."""
+    return torch.promote_types(dtype, torch.float32)
 
 
 def norm_backward(
@@ -51,8 +56,9 @@ class _RmsNorm(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:
         states, inverse, weight = ctx.saved_tensors
-        grad = grads[0].float()
-        back, unit = norm_backward(grad, states.float(), inverse, weight.float())
+        kind = inverse.dtype
+        grad = grads[0].to(kind)
+        back, unit = norm_backward(grad, states.to(kind), inverse, weight.to(kind))
         own = (grad * unit).reshape(-1, weight.shape[0]).sum(0).to(weight.dtype) if ctx.needs_input_grad[1] else None
         return back.to(states.dtype), own, None
 
