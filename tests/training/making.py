@@ -89,11 +89,17 @@ def section(**fields: Any) -> TrainSection:
     return TrainSection.model_validate({**given, **fields})
 
 
+def method_of(config: TrainSection) -> Method:
+    """The method of a section."""
+    made: Method = METHODS.load(config.method.type)(config.method)
+    return made
+
+
 def make_job(
     base: Path, work: Path, config: TrainSection, samples: Sequence[TrainingSample], **more: Any
 ) -> TrainingJob:
     """A job over a fresh model, prepared and seeded as the stage does."""
-    method: Method = METHODS.load(config.method.type)(config.method)
+    method = method_of(config)
     objective: Objective = OBJECTIVES.load(config.objective.type)(config.objective)
     work.mkdir(parents=True, exist_ok=True)
     given: dict[str, Any] = {"dtype": torch.float32, "on_event": lambda event: None, **more}

@@ -35,7 +35,7 @@ def test_gradients_are_those_of_states_that_were_kept(kind: str, mode: Any, tiny
         count = Counter[str]()
         hook = model.get_submodule(_first_norm(model)).register_forward_hook(partial(_counted, count))
         objective = Sft(SftObjective())
-        objective.loss(model, collate(objective.examples(made_samples(4)), PAD)).backward()
+        objective.loss(model, collate(objective.examples(made_samples(4)), PAD)).backward()  # type: ignore[no-untyped-call]
         hook.remove()
         assert count["calls"] == (1 if checkpointing == "off" else 2)  # once more for the backward pass
         found[checkpointing] = gradients(model)

@@ -20,7 +20,15 @@ class StepPlan:
     tokens: int
 
 
-def plan_epoch(lengths: Sequence[int], *, seed: int, epoch: int, step_tokens: int, micro_tokens: int) -> list[StepPlan]:
+def plan_epoch(
+    lengths: Sequence[int],
+    *,
+    seed: int,
+    epoch: int,
+    step_tokens: int,
+    micro_tokens: int,
+    step_rows: int | None = None,
+) -> list[StepPlan]:
     """The steps of one epoch.
 
     Samples are shuffled, filled into steps of about `step_tokens`, and inside a step sorted by length and cut into
@@ -32,26 +40,32 @@ def plan_epoch(lengths: Sequence[int], *, seed: int, epoch: int, step_tokens: in
         seed, epoch: decide the order, and nothing else does.
         step_tokens: a step is closed before the sample that would take it past this (a longer sample stands alone).
         micro_tokens: limit of rows x longest row of a micro-batch (a longer sample stands alone).
+        step_rows: samples of a step, in place of `step_tokens`.
     """
     return [
         StepPlan(tuple(bucket(members, lengths, micro_tokens)), sum(lengths[index] for index in members))
-        for members in _filled(lengths, seed, epoch, step_tokens)
+        for members in _filled(lengths, seed, epoch, step_tokens, step_rows)
     ]
 
 
-def count_steps(lengths: Sequence[int], *, seed: int, epoch: int, step_tokens: int) -> int:
+def count_steps(
+    lengths: Sequence[int], *, seed: int, epoch: int, step_tokens: int, step_rows: int | None = None
+) -> int:
     """The number of steps that `plan_epoch` makes, without cutting them: a start must not take long at a late epoch."""
-    return sum(1 for _ in _filled(lengths, seed, epoch, step_tokens))
+    return sum(1 for _ in _filled(lengths, seed, epoch, step_tokens, step_rows))
 
 
-def _filled(lengths: Sequence[int], seed: int, epoch: int, step_tokens: int) -> Iterator[list[int]]:
+def _filled(
+    lengths: Sequence[int], seed: int, epoch: int, step_tokens: int, step_rows: int | None
+) -> Iterator[list[int]]:
     """The members of each step."""
     order = list(range(len(lengths)))
     random.Random(f"{seed}:{epoch}").shuffle(order)
     current: list[int] = []
     tokens = 0
     for index in order:
-        if current and tokens + lengths[index] > step_tokens:
+        full = tokens + lengths[index] > step_tokens if step_rows is None else len(current) == step_rows
+        if current and full:
             yield current
             current, tokens = [], 0
         current.append(index)

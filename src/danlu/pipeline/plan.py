@@ -57,6 +57,7 @@ READS: dict[str, tuple[str, ...]] = {
         "train.precision",
         "train.deterministic",
         "train.checkpointing",
+        "train.decoder",
         "train.validate_every",
         "train.validate_every_epochs",
         "train.early_stopping",

@@ -24,6 +24,11 @@ class BatchSection(Section):
     """How rows are grouped, counted in tokens. The optimizer step does not depend on what fits in memory."""
 
     step_tokens: int = Field(default=8192, ge=1, description="tokens of one optimizer step (all its micro-batches)")
+    step_rows: int | None = Field(
+        default=None,
+        ge=1,
+        description="rows of one optimizer step, however long, in place of step_tokens: as other tools count",
+    )
     micro_tokens: int = Field(
         default=2048,
         ge=1,
@@ -60,8 +65,17 @@ class TrainSection(Section):
         default=None, gt=0, description="the same in epochs: 0.25 is four times an epoch; only one of the two"
     )
     early_stopping: EarlyStoppingSection | None = None
+    decoder: Literal["auto", "transformers"] = Field(
+        default="auto",
+        description="'auto': danlu's own, without padding, where it knows the model's parts; 'transformers': theirs",
+    )
     checkpoints: CheckpointSection = CheckpointSection()
     faults: FaultSection = FaultSection()
+
+    @property
+    def unpadded(self) -> bool:
+        """Whether danlu's own decoder may be used: inner states are computed again by transformers' layers only."""
+        return self.decoder == "auto" and self.checkpointing == "off"
 
     @model_validator(mode="after")
     def _one_rhythm(self) -> TrainSection:

@@ -60,11 +60,11 @@ class Forecast:
         return self.weights + self.state + self.step
 
 
-class LiveBytes(TorchDispatchMode):
+class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of all storages that were made inside it and still live; `peak` is the most at one time."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.now = 0
         self.peak = 0
         self._known: set[int] = set()
@@ -121,7 +121,7 @@ def forecast(
             attach_head(model, len(head.labels), seed=0)
     groups = group_plans(hold(model, dtype))
     set_checkpointing(model, config.checkpointing)
-    batch = collate(examples, 0)
+    batch = collate(examples, 0, config.unpadded)
     with _without_content() as mode:
         model.to_empty(device="cpu")
         _tie(model)

@@ -19,6 +19,7 @@ from danlu.training.decisions import Decisions, Skip
 from danlu.training.interruption import Interruption
 from danlu.training.keeping import DECISIONS, Keeper
 from danlu.training.memory import Memory
+from danlu.training.micro_batches import learn
 from danlu.training.objective import Batch, Example, Objective, collate
 from danlu.training.outcome import Outcome, outcome_of
 from danlu.training.schedule_rates import learning_rate
@@ -126,8 +127,10 @@ class Schedule:
         self._epochs: dict[int, list[StepPlan]] = {}
         self._starts = [0]
         for epoch in range(job.config.epochs):
-            tokens = job.config.batch.step_tokens
-            steps = count_steps(self._lengths, seed=job.seed, epoch=epoch, step_tokens=tokens)
+            batch = job.config.batch
+            steps = count_steps(
+                self._lengths, seed=job.seed, epoch=epoch, step_tokens=batch.step_tokens, step_rows=batch.step_rows
+            )
             self._starts.append(self._starts[-1] + steps)
         self.total = min(self._starts[-1], job.config.max_steps or self._starts[-1])
 
@@ -186,6 +189,7 @@ class Schedule:
                     epoch=epoch,
                     step_tokens=batch.step_tokens,
                     micro_tokens=batch.micro_tokens,
+                    step_rows=batch.step_rows,
                 )
             }
         return self._epochs[epoch]
@@ -210,18 +214,17 @@ def optimizer_step(
     started = time.perf_counter()
     rows = [job.train[index] for micro in schedule.step(number).micro_batches for index in micro]
     weight = sum(example.weight for example in rows)
+    device = _device(job.model)
+
+    def loss_of(batch: Batch) -> torch.Tensor:
+        with autocast(device, job.dtype):
+            return job.objective.loss(job.model, batch) / weight
 
     def accumulate(micro_batches: Sequence[tuple[int, ...]]) -> torch.Tensor:
-        total = torch.zeros((), device=_device(job.model))
         batches = [_batch(job, [job.train[index] for index in micro]) for micro in micro_batches]
-        with autocast(total.device, job.dtype):
+        with autocast(device, job.dtype):
             job.objective.before_step(job.model, batches)
-        for batch in batches:
-            with autocast(total.device, job.dtype):
-                loss = job.objective.loss(job.model, batch) / weight
-            state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-            total += loss.detach()
-        return total
+        return learn(job.model, batches, loss_of, state.scaler.scale)
 
     total = memory.run(number + 1, lambda tokens: schedule.step(number, tokens).micro_batches, accumulate)
     rate = learning_rate(number, schedule.total, job.config.optimizer)
@@ -263,7 +266,7 @@ def validate(job: TrainingJob, step: int = 0, memory: Memory | None = None) -> d
 
 
 def _batch(job: TrainingJob, examples: Sequence[Example]) -> Batch:
-    return collate(examples, job.pad_id).to(_device(job.model))
+    return collate(examples, job.pad_id, job.config.unpadded).to(_device(job.model))
 
 
 def _device(model: torch.nn.Module) -> torch.device:

@@ -93,6 +93,7 @@ class Batch:
         reference: [B] log-probabilities before training; None where none is needed.
         contrast: the batch of what is read beside these sequences; None where there is nothing.
         tokens: tokens of the batch, padding not counted.
+        lengths: of each sequence up to the last token that a label depends on; empty: unknown, so padding is computed.
     """
 
     input_ids: torch.Tensor
@@ -104,6 +105,7 @@ class Batch:
     reference: torch.Tensor | None
     contrast: Batch | None
     tokens: int
+    lengths: tuple[int, ...] = ()
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device, without waiting for the copy where the device allows it."""
@@ -121,6 +123,7 @@ class Batch:
             there(self.reference),
             None if self.contrast is None else self.contrast.to(device),
             self.tokens,
+            self.lengths,
         )
 
 
@@ -184,8 +187,14 @@ class PlainObjective:
         return {"validation_loss": float(sums["loss"]) / weight}
 
 
-def collate(examples: Iterable[Example], pad_id: int) -> Batch:
-    """Examples as one padded batch; the pieces of an example lie one after another."""
+def collate(examples: Iterable[Example], pad_id: int, unpadded: bool = True) -> Batch:
+    """Examples as one padded batch; the pieces of an example lie one after another.
+
+    Args:
+        examples: at least one.
+        pad_id: fills short rows.
+        unpadded: whether the batch may be computed without its padding.
+    """
     given = list(examples)
     pieces = [piece for example in given for piece in example.pieces]
     width = max(len(piece.input_ids) for piece in pieces)
@@ -216,6 +225,12 @@ def collate(examples: Iterable[Example], pad_id: int) -> Batch:
         torch.tensor(owners, dtype=torch.long),
         torch.tensor([example.targets for example in given], dtype=torch.float32) if given[0].targets else None,
         torch.tensor(reference) if reference else None,
-        collate(beside, pad_id) if beside else None,
+        collate(beside, pad_id, unpadded) if beside else None,
         sum(example.tokens for example in given),
+        tuple(_needed(piece) for piece in pieces) if unpadded else (),
     )
+
+
+def _needed(piece: Piece) -> int:
+    """Tokens up to the last that a label depends on: nothing depends on the last learned token itself."""
+    return max((end - 1 for _, end in piece.spans), default=0) or len(piece.input_ids)

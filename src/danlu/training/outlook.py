@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import psutil
 import torch
 
-from danlu.data.batches import bucket, plan_epoch
+from danlu.data.batches import bucket, count_steps
 from danlu.data.dataset import load_samples
 from danlu.models.device import compute_dtype, default_device
 from danlu.recipe.optimizer import rate_warning
@@ -135,21 +135,10 @@ def _heaviest(examples: Sequence[Example], micro_tokens: int) -> list[Example]:
 
 
 def _steps(given: TrainingInput, examples: Sequence[Example]) -> int:
-    batch: Any = given.train.batch
+    batch = given.train.batch
     sizes = [example.longest for example in examples]
-    rows = getattr(batch, "step_rows", None)
-    more = {"step_rows": rows} if rows is not None else {}
     total = sum(
-        len(
-            plan_epoch(
-                sizes,
-                seed=given.seed,
-                epoch=epoch,
-                step_tokens=batch.step_tokens,
-                micro_tokens=batch.micro_tokens,
-                **more,
-            )
-        )
+        count_steps(sizes, seed=given.seed, epoch=epoch, step_tokens=batch.step_tokens, step_rows=batch.step_rows)
         for epoch in range(given.train.epochs)
     )
     return min(total, given.train.max_steps or total)

@@ -1,0 +1,286 @@
+"""Causal attention inside each of several sequences laid end to end; none sees another.
+
+On a CPU the whole step from the projections' output to the heads' is one function: norms of queries and keys, rotary
+positions, and for every sequence plain matrix products over blocks of queries, each with the keys up to its end. The
+probabilities are kept for the backward pass. Up to `KEPT` tokens that is faster than torch's CPU kernel; beyond, it
+would take too much memory, and torch's kernel is used, as on other devices.
+
+Legend: T tokens of all sequences, t of one, H query heads, G key-value heads, E size of a head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+
+from danlu.training.packed.functions import inverse_rms, norm_backward, rms_norm
+
+KEPT = 1024
+"""Tokens of the longest sequence whose attention probabilities are kept."""
+BLOCK = 256
+"""Queries of a block."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Of one attention layer.
+
+    Attributes:
+        heads, groups, size: H, G, E.
+        scale: of the scores.
+        epsilon: of the norms of queries and keys.
+    """
+
+    heads: int
+    groups: int
+    size: int
+    scale: float
+    epsilon: float
+
+
+@dataclass(frozen=True)
+class Rotary:
+    """Angles of every token: cosine and sine [T, E], as transformers gives them, second half as the first."""
+
+    cosine: torch.Tensor
+    sine: torch.Tensor
+
+
+def attend(
+    joined: torch.Tensor,
+    norms: tuple[torch.Tensor, torch.Tensor] | None,
+    rotary: Rotary,
+    lengths: Sequence[int],
+    shape: Shape,
+) -> torch.Tensor:
+    """[T, (H + 2 G) E] queries, keys and values side by side -> [T, H E].
+
+    Args:
+        joined: as the projections give them.
+        norms: weights [E] of the norms of queries and keys (Qwen3), or None.
+        rotary: of every token.
+        lengths: of the sequences, in their order.
+        shape: of the layer.
+    """
+    query, key = norms if norms is not None else (None, None)
+    if joined.device.type != "cpu" or max(lengths) > KEPT:
+        return _by_torch(joined, query, key, rotary, lengths, shape)
+    found: torch.Tensor = _Attend.apply(joined, query, key, rotary, tuple(lengths), shape)  # type: ignore[no-untyped-call]
+    return found
+
+
+def _by_torch(
+    joined: torch.Tensor,
+    query_norm: torch.Tensor | None,
+    key_norm: torch.Tensor | None,
+    rotary: Rotary,
+    lengths: Sequence[int],
+    shape: Shape,
+) -> torch.Tensor:
+    """The same by torch's kernels, sequence by sequence."""
+    heads = joined.view(joined.shape[0], -1, shape.size)
+    queries, keys, values = heads.split([shape.heads, shape.groups, shape.groups], dim=1)  # type: ignore[no-untyped-call]
+    turned = []
+    for states, weight in ((queries, query_norm), (keys, key_norm)):
+        normed = states if weight is None else rms_norm(states, weight, shape.epsilon)
+        half = normed.roll(shape.size // 2, -1) * _signs(shape.size, normed)
+        turned.append(normed * rotary.cosine[:, None] + half * rotary.sine[:, None])
+    outs = []
+    for start, end in _bounds(lengths):
+        q, k, v = (t[start:end].transpose(0, 1)[None] for t in (*turned, values))
+        outs.append(
+            scaled_dot_product_attention(q, k, v, is_causal=True, scale=shape.scale, enable_gqa=True)[0].transpose(0, 1)
+        )
+    return torch.cat(outs).reshape(joined.shape[0], -1)
+
+
+def _signs(size: int, like: torch.Tensor) -> torch.Tensor:
+    """-1 for the first half of a head, 1 for the second."""
+    return torch.cat([like.new_full((size // 2,), -1), like.new_ones(size - size // 2)])
+
+
+class _Attend(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        joined: torch.Tensor,
+        query_norm: torch.Tensor | None,
+        key_norm: torch.Tensor | None,
+        rotary: Rotary,
+        lengths: tuple[int, ...],
+        shape: Shape,
+    ) -> torch.Tensor:
+        heads = joined.view(joined.shape[0], -1, shape.size)
+        both = heads[:, : shape.heads + shape.groups]
+        turn = _Turn.of(rotary, query_norm, key_norm, shape)
+        inverse = None if query_norm is None else inverse_rms(both, shape.epsilon)
+        turned = turn.forward(both if inverse is None else (both * inverse).to(joined.dtype))
+        out = joined.new_empty(joined.shape[0], shape.heads, shape.size)
+        kept = []
+        for start, end in _bounds(lengths):
+            kept += _forward(turned[start:end], heads[start:end], out[start:end], shape)
+        ctx.save_for_backward(joined, turned, inverse, query_norm, key_norm, *kept)
+        ctx.rest = (rotary, lengths, shape)
+        return out.view(joined.shape[0], -1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
+        joined, turned, inverse, query_norm, key_norm, *kept = ctx.saved_tensors
+        rotary, lengths, shape = ctx.rest
+        heads = joined.view(joined.shape[0], -1, shape.size)
+        grad = grads[0].view(joined.shape[0], shape.heads, shape.size)
+        back = torch.empty_like(heads)
+        held = iter(kept)
+        for start, end in _bounds(lengths):
+            rows = slice(start, end)
+            _backward(grad[rows], turned[rows], heads[rows], held, back[rows], shape)
+        found, own = _through_norms(ctx, heads, back, inverse)
+        back[:, : shape.heads + shape.groups] = found
+        return back.view(joined.shape), *own, None, None, None
+
+
+def _through_norms(
+    ctx: Any, heads: torch.Tensor, back: torch.Tensor, inverse: torch.Tensor | None
+) -> tuple[torch.Tensor, tuple[torch.Tensor | None, torch.Tensor | None]]:
+    """From the gradient of turned queries and keys to that of the projections' output, and of the norms' weights."""
+    _, _, _, query_norm, key_norm, *_ = ctx.saved_tensors
+    rotary, _, shape = ctx.rest
+    both = slice(0, shape.heads + shape.groups)
+    if inverse is None:
+        return _Turn.of(rotary, None, None, shape).backward(back[:, both]), (None, None)
+    train = ctx.needs_input_grad[1] or ctx.needs_input_grad[2]
+    first, second = (None, None) if train else (query_norm, key_norm)
+    inner = _Turn.of(rotary, first, second, shape).backward(back[:, both]).to(inverse.dtype)
+    states = heads[:, both].to(inverse.dtype)
+    own: tuple[torch.Tensor | None, torch.Tensor | None] = (None, None)
+    weight = inner.new_ones(1)
+    if train:
+        share = (inner * states * inverse).sum(0)  # [H + G, E]
+        own = (share[: shape.heads].sum(0).to(query_norm.dtype), share[shape.heads :].sum(0).to(key_norm.dtype))
+        weight = torch.cat([query_norm.expand(shape.heads, -1), key_norm.expand(shape.groups, -1)]).to(inner.dtype)
+    found, _ = norm_backward(inner, states, inverse, weight)
+    return found, own
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """Rotary positions, with the norms' weights and the scale of the scores in their tables.
+
+    With halves x = (a, b) of a head: (a, b) -> (a c - b s, b c + a s), and each table times the weight of the half that
+    it multiplies.
+
+    Attributes:
+        tables: for queries, then for keys: c of a, s of b, c of b, s of a; [T, 1, E / 2] each.
+        heads: H.
+    """
+
+    tables: tuple[tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], ...]
+    heads: int
+
+    @classmethod
+    def of(cls, rotary: Rotary, query: torch.Tensor | None, key: torch.Tensor | None, shape: Shape) -> _Turn:
+        half = shape.size // 2
+        cosine, sine = rotary.cosine[:, None, :half], rotary.sine[:, None, :half]
+        made = []
+        for weight, scale in ((query, shape.scale), (key, 1.0)):
+            whole = cosine.new_full((shape.size,), scale) if weight is None else weight.to(cosine.dtype) * scale
+            first, second = whole[:half], whole[half:]
+            made.append((cosine * first, sine * second, cosine * second, sine * first))
+        return cls(tuple(made), shape.heads)
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """[T, H + G, E] turned."""
+        out = torch.empty(states.shape, dtype=states.dtype, device=states.device)
+        for (c_a, s_b, c_b, s_a), a, b, x, y in self._halves(states, out):
+            torch.mul(a, c_a, out=x).addcmul_(b, s_b, value=-1)
+            torch.mul(b, c_b, out=y).addcmul_(a, s_a)
+        return out
+
+    def backward(self, grads: torch.Tensor) -> torch.Tensor:
+        """[T, H + G, E] turned back: the transposed of `forward`."""
+        out = torch.empty(grads.shape, dtype=grads.dtype, device=grads.device)
+        for (c_a, s_b, c_b, s_a), x, y, a, b in self._halves(grads, out):
+            torch.mul(x, c_a, out=a).addcmul_(y, s_a)
+            torch.mul(y, c_b, out=b).addcmul_(x, s_b, value=-1)
+        return out
+
+    def _halves(self, source: torch.Tensor, target: torch.Tensor) -> Any:
+        half = source.shape[-1] // 2
+        for tables, part in zip(self.tables, (slice(0, self.heads), slice(self.heads, None)), strict=True):
+            yield tables, *(t[:, part, some] for t in (source, target) for some in (slice(0, half), slice(half, None)))
+
+
+def _bounds(lengths: Sequence[int]) -> list[tuple[int, int]]:
+    found, start = [], 0
+    for length in lengths:
+        found.append((start, start + length))
+        start += length
+    return found
+
+
+def _blocks(length: int) -> list[tuple[int, int]]:
+    """Ranges of queries, all but the last `BLOCK` long."""
+    return [(start, min(start + BLOCK, length)) for start in range(0, length, BLOCK)]
+
+
+def _grouped(states: torch.Tensor, shape: Shape) -> torch.Tensor:
+    """[t, H, E] -> [G, H / G * t, E]: queries that read the same keys one below another."""
+    shared = states.reshape(states.shape[0], shape.groups, -1, shape.size)
+    return shared.permute(1, 2, 0, 3).reshape(shape.groups, -1, shape.size)
+
+
+def _spread(states: torch.Tensor, shape: Shape) -> torch.Tensor:
+    """[G, H / G * t, E] seen as [t, G, H / G, E]: what `_grouped` did, undone."""
+    return states.view(shape.groups, shape.heads // shape.groups, -1, shape.size).permute(2, 0, 1, 3)
+
+
+def _forward(turned: torch.Tensor, heads: torch.Tensor, out: torch.Tensor, shape: Shape) -> list[torch.Tensor]:
+    """One sequence: writes [t, H, E] into `out` and returns the probabilities of each block [G, H / G * b, keys]."""
+    keys = turned[:, shape.heads :].permute(1, 2, 0)  # [G, E, t]
+    values = heads[:, shape.heads + shape.groups :].transpose(0, 1)  # [G, t, E]
+    kept = []
+    for start, end in _blocks(len(turned)):
+        queries = _grouped(turned[start:end, : shape.heads], shape)
+        scores = torch.bmm(queries, keys[:, :, :end])
+        _hide_later(scores, end - start)
+        chances = torch.softmax(scores, -1)
+        found = _spread(torch.bmm(chances, values[:, :end]), shape)
+        out[start:end].view(end - start, shape.groups, -1, shape.size).copy_(found)
+        kept.append(chances)
+    return kept
+
+
+def _hide_later(scores: torch.Tensor, queries: int) -> None:
+    """Set the scores of keys after their query; the last `queries` keys are the queries' own."""
+    later = torch.ones(queries, queries, dtype=torch.bool, device=scores.device).triu_(1)
+    square = scores.view(scores.shape[0], -1, queries, scores.shape[-1])[..., -queries:]
+    square.masked_fill_(later, float("-inf"))
+
+
+def _backward(
+    grad: torch.Tensor,
+    turned: torch.Tensor,
+    heads: torch.Tensor,
+    kept: Iterator[torch.Tensor],
+    back: torch.Tensor,
+    shape: Shape,
+) -> None:
+    """One sequence: writes the gradients of its turned queries, turned keys and values into `back`."""
+    keys = turned[:, shape.heads :].transpose(0, 1)  # [G, t, E]
+    values = heads[:, shape.heads + shape.groups :].permute(1, 2, 0)  # [G, E, t]
+    to_keys, to_values = torch.zeros_like(keys), torch.zeros_like(keys)
+    for start, end in _blocks(len(turned)):
+        chances = next(kept)
+        queries, inner = _grouped(turned[start:end, : shape.heads], shape), _grouped(grad[start:end], shape)
+        to_values[:, :end].baddbmm_(chances.transpose(1, 2), inner)
+        scores = torch._softmax_backward_data(torch.bmm(inner, values[:, :, :end]), chances, -1, chances.dtype)
+        back[start:end, : shape.heads].view(end - start, shape.groups, -1, shape.size).copy_(
+            _spread(torch.bmm(scores, keys[:, :end]), shape)
+        )
+        to_keys[:, :end].baddbmm_(scores.transpose(1, 2), queries)
+    back[:, shape.heads : shape.heads + shape.groups] = to_keys.transpose(0, 1)
+    back[:, shape.heads + shape.groups :] = to_values.transpose(0, 1)

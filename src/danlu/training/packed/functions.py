@@ -1,0 +1,82 @@
+"""Norms and the gated activation with backward passes written out: few passes over memory, little kept.
+
+Legend: T tokens, D width, I inner width of the MLP.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+
+def rms_norm(states: torch.Tensor, weight: torch.Tensor, epsilon: float) -> torch.Tensor:
+    """[..., D]: each vector divided by its root mean square, times the weight (Zhang and Sennrich, 2019)."""
+    found: torch.Tensor = _RmsNorm.apply(states, weight, epsilon)  # type: ignore[no-untyped-call]
+    return found
+
+
+def swiglu(pair: torch.Tensor) -> torch.Tensor:
+    """[T, 2 I] -> [T, I]: silu of the first half times the second (Shazeer, 2020, arXiv:2002.05202)."""
+    found: torch.Tensor = _SwiGlu.apply(pair)  # type: ignore[no-untyped-call]
+    return found
+
+
+def inverse_rms(states: torch.Tensor, epsilon: float) -> torch.Tensor:
+    """[..., 1] in fp32 at least: one over the root mean square, `epsilon` under the root."""
+    length = torch.linalg.vector_norm(states, dim=-1, keepdim=True, dtype=wide(states.dtype))
+    return length.square_().div_(states.shape[-1]).add_(epsilon).rsqrt_()
+
+
+def wide(dtype: torch.dtype) -> torch.dtype:
+    """The format in which norms are computed: fp32, or the states' own where that is wider."""
+    return torch.promote_types(dtype, torch.float32)
+
+
+def norm_backward(
+    grad: torch.Tensor, states: torch.Tensor, inverse: torch.Tensor, weight: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(gradient of the states, states over their root mean square) for y = weight * states * inverse.
+
+    With h = states * inverse and g = grad * weight: inverse * (g - h * mean(g * h)).
+    """
+    unit = states * inverse
+    inner = grad * weight
+    shared = (inner * unit).sum(-1, keepdim=True).div_(states.shape[-1])
+    return inner.addcmul_(unit, shared, value=-1).mul_(inverse), unit
+
+
+class _RmsNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, states: torch.Tensor, weight: torch.Tensor, epsilon: float) -> torch.Tensor:
+        inverse = inverse_rms(states, epsilon)
+        ctx.save_for_backward(states, inverse, weight)
+        return (states * inverse).to(states.dtype).mul_(weight.to(states.dtype))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
+        states, inverse, weight = ctx.saved_tensors
+        kind = inverse.dtype
+        grad = grads[0].to(kind)
+        back, unit = norm_backward(grad, states.to(kind), inverse, weight.to(kind))
+        own = (grad * unit).reshape(-1, weight.shape[0]).sum(0).to(weight.dtype) if ctx.needs_input_grad[1] else None
+        return back.to(states.dtype), own, None
+
+
+class _SwiGlu(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, pair: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(pair)
+        gate, up = pair.chunk(2, dim=-1)
+        return torch.nn.functional.silu(gate).mul_(up)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
+        (pair,) = ctx.saved_tensors
+        gate, up = pair.chunk(2, dim=-1)
+        back = torch.empty_like(pair)
+        to_gate, to_up = back.chunk(2, dim=-1)
+        torch.mul(grads[0], up, out=to_gate)
+        to_gate.copy_(torch.ops.aten.silu_backward(to_gate, gate))
+        torch.mul(torch.nn.functional.silu(gate), grads[0], out=to_up)
+        return back

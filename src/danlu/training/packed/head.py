@@ -1,0 +1,57 @@
+"""Losses of labels under a frozen head, with the gradient made in the same pass, so that logits never stay.
+
+Legend: N labelled positions, D hidden, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+CHUNK = 1 << 22
+"""Logits held at once (16 MiB in fp32): about what a CPU's cache holds, and enough rows for a fast product."""
+
+
+def linear_losses(states: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """[N] in fp32: -log softmax(states weight^T) at the labels.
+
+    Args:
+        states: [N, D].
+        weight: [V, D] of a head that does not train.
+        labels: [N].
+    """
+    found: torch.Tensor = _Losses.apply(states, weight, labels)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _Losses(torch.autograd.Function):
+    """The gradient of loss i by state i is (p_i - onehot_i) W, whatever becomes of the loss afterwards but a factor."""
+
+    @staticmethod
+    def forward(ctx: Any, states: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(states.device.type, enabled=False):
+            held = weight.to(states.dtype)
+            wanted = ctx.needs_input_grad[0]
+            losses = torch.empty(len(labels), dtype=torch.float32, device=states.device)
+            slopes = torch.empty_like(states) if wanted else None
+            rows = max(64, CHUNK // weight.shape[0])
+            for start in range(0, len(labels), rows):
+                part = slice(start, start + rows)
+                logits = torch.mm(states[part], held.t()).float()
+                picks = labels[part, None]
+                top, place = logits.max(1, keepdim=True)
+                level = top - logits.gather(1, picks)
+                chances = torch.softmax(logits, 1)
+                # The largest probability is one over the sum of exp(logit - top)
+                losses[part] = (level - chances.gather(1, place).log_()).squeeze(1)
+                if slopes is not None:
+                    chances.scatter_add_(1, picks, torch.full_like(level, -1.0))
+                    torch.mm(chances.to(states.dtype), held, out=slopes[part])
+        ctx.save_for_backward(slopes)
+        return losses
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
+        (slopes,) = ctx.saved_tensors
+        return slopes * grads[0][:, None].to(slopes.dtype), None, None
