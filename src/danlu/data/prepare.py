@@ -29,6 +29,9 @@ from danlu.recipe.data import DataSection
 from danlu.recipe.errors import UserError
 from danlu.runs.durable import write_json
 
+WRITE = "write"
+"""What progress and the report call the end of the stage, where rows are booked and written."""
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -136,6 +139,7 @@ def _write(clerk: Clerk, flow: Flow, held: Held, family: Family, rendered: tuple
     """Book every row and write those that live, shard by shard in the order of the sources, children last."""
     corpus = flow.corpus()
     clerk.ledger.read = flow.read
+    flow.tell(WRITE, 0, len(corpus))
     for index, splits in enumerate(held.splits):
         names = [SPLITS[split] for split in splits[flow.living[index]]]
         living = zip(flow.positions(index), corpus.shard(index), names, load_rendered(rendered[0], index), strict=True)
