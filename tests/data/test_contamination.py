@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from danlu.data import contamination
+from danlu.data import comparison_units, contamination
 from danlu.data.contamination import CHARACTERS, WORDS, ContaminationIndex, Hit
 from danlu.data.row import Row
 from tests.data.test_comparison_units import plain
@@ -203,6 +203,10 @@ def test_batches_blocks_and_pickling_change_nothing(monkeypatch: pytest.MonkeyPa
     rows = [chat(i, chinese(i, 30) + chinese(i % 70, 40), english(i % 110, 30)) for i in range(1500)]
     index = ContaminationIndex({"exam": items})
     expected = index.hits(rows)
+    monkeypatch.setattr(contamination, "_SORTED", 100)
+    monkeypatch.setattr(comparison_units, "BLOCK", 500)
+    assert ContaminationIndex({"exam": items}).hits(rows) == expected
+    monkeypatch.undo()
     again = pickle.loads(pickle.dumps(index))
     monkeypatch.setattr(contamination, "_BLOCK", 70)
     assert [hit for i in range(0, 1500, 123) for hit in again.hits(rows[i : i + 123])] == expected

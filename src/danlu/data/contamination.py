@@ -23,6 +23,8 @@ QUESTION, ANSWER, BOTH = "question", "answer", "question and answer"
 _BATCH = 1024
 # Units of evaluation texts compared with rows at a time.
 _BLOCK = 1 << 20
+# About so many runs of evaluation texts are sorted at a time.
+_SORTED = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,8 +344,8 @@ def _unique(rows: np.ndarray, parts: np.ndarray, shares: np.ndarray) -> Found:
 
 
 def _by_key(keys: np.ndarray) -> Iterator[np.ndarray]:
-    """Positions of the keys in groups of about a million at most, equal keys in one: so much is sorted at a time."""
-    bits = max(0, len(keys).bit_length() - 20)
+    """Positions of the keys in groups of about `_SORTED`, equal keys in one."""
+    bits = max(0, len(keys).bit_length() - _SORTED.bit_length())
     group = (keys >> U64(63 - bits) >> U64(1)).astype(np.uint16)
     for number in range(1 << bits):
         own = np.flatnonzero(group == number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,12 @@ def prepare_dataset(config: DataSection, around: Surroundings, folder: Path) -> 
         UserError: an unreadable source; bad or over-long rows where the recipe says 'fail'; nothing left to train on.
     """
     clock = Stopwatch(around.tell)
-    flow = Flow(RUNNERS.load(config.runner.type)(config.runner), around.work, clock.tell, around.key)
+    with closing(RUNNERS.load(config.runner.type)(config.runner)) as runner:
+        flow = Flow(runner, around.work, clock.tell, around.key)
+        return _prepared(flow, config, around, folder, clock)
+
+
+def _prepared(flow: Flow, config: DataSection, around: Surroundings, folder: Path, clock: Stopwatch) -> dict[str, Any]:
     flow.read_sources(config.sources, config.clean, config.redact)
     _check_read(flow, config)
     verdicts = [{"step": cleaner.type} | dict(report) for cleaner, report in flow.clean(config.clean)]

@@ -24,6 +24,7 @@ class LocalProcesses:
 
     def __init__(self, config: LocalRunner) -> None:
         self.workers = config.workers or os.cpu_count() or 1
+        self._pool: ProcessPoolExecutor | None = None
 
     def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """`task(item)` for each item, in order. `task` and items must be picklable; an error of a task is raised."""
@@ -32,16 +33,23 @@ class LocalProcesses:
         if self.workers == 1 or len(head) < SMALL:
             yield from map(task, itertools.chain(head, stream))
             return
-        # Not fork: the tokenizer's and torch's threads do not survive it
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(self.workers, mp_context=context, initializer=_one_thread) as pool:
-            waiting: deque[Future[Result]] = deque()
-            for item in itertools.chain(head, stream):
-                waiting.append(pool.submit(task, item))
-                if len(waiting) >= 3 * self.workers:
-                    yield waiting.popleft().result()
-            while waiting:
+        if self._pool is None:
+            # Not fork: the tokenizer's and torch's threads do not survive it
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_one_thread)
+        waiting: deque[Future[Result]] = deque()
+        for item in itertools.chain(head, stream):
+            waiting.append(self._pool.submit(task, item))
+            if len(waiting) >= 3 * self.workers:
                 yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+    def close(self) -> None:
+        """End the processes, which pass after pass has used: each has imported the libraries by itself."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
 
 
 def _one_thread() -> None:
