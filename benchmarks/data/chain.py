@@ -68,11 +68,10 @@ def _children(root: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def measure(count: int, workers: int) -> None:
-    with tempfile.TemporaryDirectory() as place:
+def measure(rows: Path, count: int, workers: int) -> None:
+    with tempfile.TemporaryDirectory(dir=rows.parent) as place:
         folder = Path(place)
-        rows, recipe = folder / "rows.jsonl", folder / "recipe.yaml"
-        write_conversations(rows, count)
+        recipe = folder / "recipe.yaml"
         recipe.write_text(RECIPE.format(path=rows, workers=workers), encoding="utf-8")
         command = [sys.executable, "-m", "danlu", "--workspace", str(folder / "ws"), "data", str(recipe)]
         started, peaks = time.perf_counter(), Peaks()
@@ -95,11 +94,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[20_000, 100_000])
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--place", type=Path, help="folder for the rows, which stay there for another run")
     given = parser.parse_args()
     print("| rows | file | left | wall s | CPU s | rows per CPU second | peak memory | of the main process alone |")
     print("|---|---|---|---|---|---|---|---|")
-    for count in given.rows:
-        measure(count, given.workers)
+    with tempfile.TemporaryDirectory() as place:
+        for count in given.rows:
+            rows = (given.place or Path(place)) / f"rows-{count}.jsonl"
+            if not rows.is_file():
+                write_conversations(rows, count)
+            measure(rows, count, given.workers)
 
 
 if __name__ == "__main__":

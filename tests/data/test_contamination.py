@@ -112,7 +112,9 @@ def test_one_shared_n_gram_does_not_condemn() -> None:
     assert only(index, f"{start} friendly: go away at once or else", "y") is None
 
 
-def test_an_instruction_template_is_no_evidence() -> None:
+@pytest.mark.parametrize("at_once", [1 << 20, 4])
+def test_an_instruction_template_is_no_evidence(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contamination, "_SORTED", at_once)
     template = "判断下面评论的情感，只回答正面或者负面："
     items = [chat(i, template + chinese(i, 20), "正面", labels=("正面",), file="exam") for i in range(8)]
     index = ContaminationIndex({"exam": items})

@@ -137,7 +137,7 @@ def test_asked_directly_the_tokenizer_gives_the_ids_that_transformers_gives(
 
     assert renderer._direct is not None
     # What another caller left behind must not cut or fill our texts
-    renderer.tokenizer(["a b c d e f", "g"], padding=True, truncation=True, max_length=3)
+    renderer.tokenizer("a b c d e f", padding="max_length", truncation=True, max_length=40)
     found = everything()
     monkeypatch.setattr(renderer, "_direct", None)
     assert found == everything()
