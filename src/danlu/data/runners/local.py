@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -36,7 +37,7 @@ class LocalProcesses:
         if self._pool is None:
             # Not fork: the tokenizer's and torch's threads do not survive it
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_one_thread)
+            self._pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_start)
         waiting: deque[Future[Result]] = deque()
         for item in itertools.chain(head, stream):
             waiting.append(self._pool.submit(task, item))
@@ -52,7 +53,16 @@ class LocalProcesses:
             self._pool = None
 
 
-def _one_thread() -> None:
-    """The pool has a process per core already."""
+def _start() -> None:
+    """One thread a process, since the pool has a process per core already; and none outlives its parent."""
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed cannot end its processes; they would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
