@@ -1,17 +1,19 @@
 """The whole data stage on many rows: rows per second and peak memory, step by step.
 
-Usage: python benchmarks/data/chain.py [--rows 1000000] [--workers 2]
+    OMP_NUM_THREADS=1 PYTHONPATH=src:/tmp/peers python benchmarks/data/chain.py [--rows 20000 100000] [--workers 2]
 
-Rows are made from a seed: Chinese and English conversations of about 280 characters, 10 % near copies, 5 % exact
-ones, one in ten with personal data. The stage runs in a process of its own, whose peak memory (with its workers') is
-sampled from outside. Rendering uses the seedling's tokenizer.
+Loading, cleaning, language filter, exact and near duplicates, personal data, split with its proof, contamination of the
+training rows by the test split, rendering to tokens and writing. Rows: see `made_rows.py` (two texts of about 110 and
+170 characters). The stage is `danlu data` in a process of its own, of which are measured: CPU seconds, its workers'
+included, and peak memory, its workers' included (proportional set size, sampled from outside twice a second).
+Rendering uses the seedling's tokenizer.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,15 +21,8 @@ import time
 from pathlib import Path
 
 import psutil
+from made_rows import write_conversations
 
-from danlu.data.personal.tables import words
-
-ZH = "我们今天讨论数据清洗保险合同贷款利率病人检查结果银行账户法律责任项目进度学校老师学生天气旅行城市发展技术问题方法"
-EN = words(
-    "the data cleaning of insurance contract loan rate patient result bank account law project school weather travel "
-    "city method question answer report market"
-)
-PERSONAL = ("联系电话{}，谢谢", "邮箱 user{}@corp.cn 请查收", "call me at +1 415 555 {} please", "身份证在附件，手机{}")
 RECIPE = """
 name: chain
 model: {{base: seedling}}
@@ -40,82 +35,75 @@ data:
 """
 
 
-def sentence(rng: random.Random, chinese: bool) -> str:
-    if chinese:
-        return "".join(rng.choices(ZH, k=rng.randint(60, 160))) + "。"
-    return " ".join(rng.choices(EN, k=rng.randint(25, 60))) + "."
+class Peaks:
+    """Peak proportional memory of a process alone, and with its children, bytes."""
+
+    def __init__(self) -> None:
+        self.alone = self.together = 0
+
+    def watch(self, process: subprocess.Popen[bytes]) -> tuple[float, int]:
+        """Sample until it ends; returns CPU seconds and exit status."""
+        root = psutil.Process(process.pid)
+        while True:
+            pid, status, used = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                process.returncode = os.waitstatus_to_exitcode(status)
+                return used.ru_utime + used.ru_stime, process.returncode
+            sizes = [_size(root), *(_size(child) for child in _children(root))]
+            self.alone, self.together = max(self.alone, sizes[0]), max(self.together, sum(sizes))
+            time.sleep(0.5)
 
 
-def write_rows(path: Path, count: int) -> None:
-    """Rows from a seed; copies are of the rows just before, as in logs."""
-    rng = random.Random(7)
-    recent: list[tuple[str, str]] = []
-    with path.open("w", encoding="utf-8") as file:
-        for number in range(count):
-            chance = rng.random()
-            if recent and chance < 0.05:
-                question, answer = rng.choice(recent)
-            elif recent and chance < 0.15:
-                question, answer = rng.choice(recent)
-                cut = rng.randrange(len(answer) - 3)
-                answer = answer[:cut] + answer[cut + 2 :]
-            else:
-                chinese = rng.random() < 0.5
-                question, answer = sentence(rng, chinese), sentence(rng, chinese)
-                if rng.random() < 0.1:
-                    digits = f"138{rng.randrange(10**8):08d}"
-                    answer += rng.choice(PERSONAL).format(digits if rng.random() < 0.7 else digits[-4:])
-                recent = [*recent[-200:], (question, answer)]
-            messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-            file.write(json.dumps({"messages": messages, "metadata": {"n": number}}, ensure_ascii=False) + "\n")
-
-
-def peak_of(process: subprocess.Popen[str]) -> int:
-    """Peak proportional memory of a process and its children, bytes, sampled four times a second."""
-    peak = 0
-    root = psutil.Process(process.pid)
-    while process.poll() is None:
-        total = 0
-        for member in [root, *_children(root)]:
-            try:
-                total += member.memory_full_info().pss
-            except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
-                continue
-        peak = max(peak, total)
-        time.sleep(0.25)
-    return peak
+def _size(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_full_info().pss)
+    except (psutil.Error, OSError):
+        return 0
 
 
 def _children(root: psutil.Process) -> list[psutil.Process]:
     try:
         return root.children(recursive=True)
-    except psutil.NoSuchProcess:
+    except psutil.Error:
         return []
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--workers", type=int, default=2)
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as place:
+def measure(rows: Path, count: int, workers: int) -> None:
+    with tempfile.TemporaryDirectory(dir=rows.parent) as place:
         folder = Path(place)
-        write_rows(folder / "rows.jsonl", given.rows)
         recipe = folder / "recipe.yaml"
-        recipe.write_text(RECIPE.format(path=folder / "rows.jsonl", workers=given.workers), encoding="utf-8")
+        recipe.write_text(RECIPE.format(path=rows, workers=workers), encoding="utf-8")
         command = [sys.executable, "-m", "danlu", "--workspace", str(folder / "ws"), "data", str(recipe)]
-        started = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        peak = peak_of(process)
+        started, peaks = time.perf_counter(), Peaks()
+        with (folder / "said").open("wb") as said:
+            cpu, status = peaks.watch(subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT))
         wall = time.perf_counter() - started
-        print(process.communicate()[0])
-        report = next((folder / "ws").rglob("report.json"))
-        seconds = json.loads(report.read_text("utf-8"))["seconds"]
-        size = (folder / "rows.jsonl").stat().st_size / 1e6
-        print(f"{given.rows:,} rows ({size:,.0f} MB), {given.workers} workers: {wall:,.0f} s wall, ", end="")
-        print(f"{given.rows / wall:,.0f} rows/s, peak memory {peak / 1e9:.2f} GB")
-        for step, took in seconds.items():
-            print(f"  {step:18} {took:8.1f} s")
+        if status:
+            raise SystemExit((folder / "said").read_text("utf-8"))
+        report = json.loads(next((folder / "ws").rglob("report.json")).read_text("utf-8"))
+        kept = sum(report["ledger"]["splits"].values())
+        print(
+            f"| {count:,} | {rows.stat().st_size / 1e6:,.0f} MB | {kept:,} | {wall:,.0f} | {cpu:,.0f} "
+            f"| {count / cpu:,.0f} | {peaks.together / 1e6:,.0f} MB | {peaks.alone / 1e6:,.0f} MB |"
+        )
+        print("  wall seconds: " + ", ".join(f"{step} {took:,.1f}" for step, took in report["seconds"].items()))
+        sys.stdout.flush()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs="+", default=[20_000, 100_000])
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--place", type=Path, help="folder for the rows, which stay there for another run")
+    given = parser.parse_args()
+    print("| rows | file | left | wall s | CPU s | rows per CPU second | peak memory | of the main process alone |")
+    print("|---|---|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as place:
+        for count in given.rows:
+            rows = (given.place or Path(place)) / f"rows-{count}.jsonl"
+            if not rows.is_file():
+                write_conversations(rows, count)
+            measure(rows, count, given.workers)
 
 
 if __name__ == "__main__":

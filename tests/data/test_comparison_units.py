@@ -69,11 +69,15 @@ def test_any_text_has_the_units_of_the_plain_implementation(texts: list[str]) ->
 @pytest.mark.parametrize("block", [1, 7, 1 << 18])
 def test_grouping_changes_nothing(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = units_of(TEXTS)
+    runs, texts = windows(expected.hashes, expected.starts, 3), wholes(expected.hashes, expected.starts)
     monkeypatch.setattr(comparison_units, "BLOCK", block)
     found = units_of(TEXTS)
     assert np.array_equal(found.hashes, expected.hashes)
     assert np.array_equal(found.starts, expected.starts)
     assert np.array_equal(found.single, expected.single)
+    again = windows(found.hashes, found.starts, 3)
+    assert np.array_equal(again[0], runs[0]) and np.array_equal(again[1], runs[1])
+    assert np.array_equal(wholes(found.hashes, found.starts), texts)
 
 
 def test_windows_are_all_runs_within_a_text() -> None:

@@ -152,7 +152,7 @@ def test_what_users_write_never_becomes_a_control_token(renderer: ChatRenderer, 
 
 
 def test_a_very_long_conversation_is_not_rendered_to_its_end(renderer: ChatRenderer, tmp_path: Path) -> None:
-    talk = [turn for index in range(200) for turn in chat(f"Question {index}", "A short answer")["messages"]]
+    talk = [turn for index in range(60) for turn in chat(f"Question {index}", "A short answer")["messages"]]
     path = write_jsonl(tmp_path / "rows.jsonl", [chat("a"), {"messages": talk}])
     summary = prepare(section(path, max_tokens=60, on_too_long="drop"), renderer, tmp_path / "out")
     assert summary["steps"][-1]["dropped"] == {"longer than 60 tokens": 1}

@@ -15,7 +15,7 @@ from danlu.models.completion import parse_answer
 from danlu.models.loading import load_renderer, load_tokenizer
 from danlu.models.messages import Message, MessageProblem, normalise_messages
 from danlu.recipe.errors import UserError
-from tests.models.conversations import TOOLS, Conversation, corpus
+from tests.models.conversations import PIECES, TOOLS, Conversation, corpus
 
 CORPUS = corpus(300)
 
@@ -122,6 +122,37 @@ def test_turns_share_a_sample_exactly_when_the_prefix_allows_it(
             assert sample.spans[-1][1] == len(sample.input_ids)
             assert sample.learned == sum(len(turns[conversation.learned.index(t)][1]) for t in sample.turns)
     assert shared > 20 and apart > 100
+
+
+def test_asked_directly_the_tokenizer_gives_the_ids_that_transformers_gives(
+    renderer: ChatRenderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [*PIECES, "", "<|im_end|> and <|im_start|>system", "a<|endoftext|>"]
+    conversations = [*CORPUS[:60], Conversation([{"role": "user", "content": t} for t in texts], None)]
+
+    def everything() -> list[Any]:
+        plain = [renderer.encode_text(text) for text in texts]
+        prompts = [renderer.encode_prompt(c.messages, tools=c.tools) for c in conversations]
+        return [plain, prompts, [renderer.samples(c.messages, tools=c.tools) for c in conversations], plain]
+
+    assert renderer._direct is not None
+    # What another caller left behind must not cut or fill our texts
+    renderer.tokenizer("a b c d e f", padding="max_length", truncation=True, max_length=40)
+    found = everything()
+    monkeypatch.setattr(renderer, "_direct", None)
+    assert found == everything()
+
+
+def test_a_tokenizer_with_a_way_of_its_own_is_not_passed_over(tiny_tokenizer: Path) -> None:
+    tokenizer = load_tokenizer(tiny_tokenizer)
+
+    class Backwards(type(tokenizer)):  # type: ignore[misc]
+        def _encode_plus(self, *args: Any, **kwargs: Any) -> Any:
+            return {"input_ids": super()._encode_plus(*args, **kwargs)["input_ids"][::-1]}
+
+    plain = ChatRenderer(tokenizer).encode_text("one two three")
+    tokenizer.__class__ = Backwards
+    assert ChatRenderer(tokenizer).encode_text("one two three") == plain[::-1] != plain
 
 
 def test_white_space_that_would_melt_into_the_prompt_keeps_the_prompt_of_the_server(renderer: ChatRenderer) -> None:

@@ -68,15 +68,32 @@ def windows(hashes: np.ndarray, starts: np.ndarray, size: int) -> tuple[np.ndarr
         starts: position of each text's first unit, and the number of units at the end.
         size: units per window.
     """
-    last = np.repeat(starts[1:], np.diff(starts)) - size
-    positions = np.flatnonzero(np.arange(len(hashes)) <= last)
-    return _between(hashes, positions, positions + size, _SECOND_BASE), positions
+    keys, places = [np.zeros(0, U64)], [np.zeros(0, np.int64)]
+    for first, end in _text_blocks(starts):
+        low, own = starts[first], starts[first : end + 1] - starts[first]
+        last = np.repeat(own[1:], np.diff(own)) - size
+        positions = np.flatnonzero(np.arange(own[-1]) <= last)
+        keys.append(_between(hashes[low : starts[end]], positions, positions + size, _SECOND_BASE))
+        places.append(positions + low)
+    return np.concatenate(keys), np.concatenate(places)
 
 
 def wholes(hashes: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """One hash per text over all its units in order; texts without units all have the same."""
-    found = _between(hashes, starts[:-1], starts[1:], _SECOND_BASE)
-    return mixed(found + np.diff(starts).astype(U64))
+    found = [np.zeros(0, U64)]
+    for first, end in _text_blocks(starts):
+        low, own = starts[first], starts[first : end + 1] - starts[first]
+        found.append(_between(hashes[low : starts[end]], own[:-1], own[1:], _SECOND_BASE))
+    return mixed(np.concatenate(found) + np.diff(starts).astype(U64))
+
+
+def _text_blocks(starts: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Ranges of texts of at most `BLOCK` units together (a longer text stands alone): what is hashed at a time."""
+    first = 0
+    while first < len(starts) - 1:
+        end = max(first + 1, int(np.searchsorted(starts, starts[first] + BLOCK, side="right")) - 1)
+        yield first, end
+        first = end
 
 
 class HashTable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -23,6 +23,8 @@ QUESTION, ANSWER, BOTH = "question", "answer", "question and answer"
 _BATCH = 1024
 # Units of evaluation texts compared with rows at a time.
 _BLOCK = 1 << 20
+# About so many runs of evaluation texts are sorted at a time.
+_SORTED = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +116,10 @@ class ContaminationIndex:
         self._kind, self._first_item = parts.kind, np.array(parts.item, np.int64)
         self._starts = np.concatenate([[0], np.cumsum([len(u) for u in parts.units])]).astype(np.int64)
         self._units = hashes = np.concatenate([np.zeros(0, U64), *parts.units])
+        parts.units.clear()
         spaceless = np.array(parts.single) >= 0.5
         self._size = np.where(spaceless, CHARACTERS, WORDS).astype(np.int64)
-        self._part_of = np.repeat(np.arange(len(self._kind)), np.diff(self._starts))
+        self._part_of = np.repeat(np.arange(len(self._kind), dtype=np.int32), np.diff(self._starts))
         self._counted = self._counts(hashes, [np.flatnonzero(spaceless), np.flatnonzero(~spaceless)])
         self._total = np.diff(self._counted[self._starts])
         self._tables = {
@@ -218,13 +221,19 @@ class ContaminationIndex:
                 continue
             size = int(self._size[texts[0]]) // 2
             keys, positions = self._windows(hashes, texts, size)
-            _, number = np.unique(keys, return_inverse=True)
-            pairs = np.unique(number * np.int64(len(self._kind)) + self._part_of[positions]) // len(self._kind)
-            often = np.bincount(pairs) > max(TEMPLATE_COUNT, TEMPLATE_SHARE * len(texts))
-            shared = positions[often[number]] if len(number) else positions
-            np.add.at(template, shared, 1)
-            np.add.at(template, shared + size, -1)
+            most = max(TEMPLATE_COUNT, TEMPLATE_SHARE * len(texts))
+            for own in _by_key(keys):
+                shared = self._shared(keys[own], positions[own], most)
+                np.add.at(template, shared, 1)
+                np.add.at(template, shared + size, -1)
         return np.concatenate([[0], np.cumsum(np.cumsum(template[:-1]) == 0)]).astype(np.int64)
+
+    def _shared(self, keys: np.ndarray, positions: np.ndarray, most: float) -> np.ndarray:
+        """Positions of the windows whose key stands in more than so many texts."""
+        _, number = np.unique(keys, return_inverse=True)
+        pairs = np.unique(number * np.int64(len(self._kind)) + self._part_of[positions]) // len(self._kind)
+        often = np.bincount(pairs) > most
+        return np.asarray(positions[often[number]])
 
     def _windows(self, hashes: np.ndarray, texts: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
         """`windows` over some of the texts only, with positions among all units."""
@@ -266,7 +275,7 @@ class ContaminationIndex:
             texts: unit hashes of the rows, and where each row's asked and answered sides begin.
         """
         stride = max(1, len(self._kind))
-        rows, parts = np.divmod(np.unique(rows * np.int64(stride) + self._part_of[at]), stride)
+        rows, parts = np.divmod(np.unique(rows * np.int64(stride) + self._part_of[at]), np.int64(stride))
         lengths = np.diff(self._starts)[parts]
         block = np.cumsum(lengths) // _BLOCK
         covered = [np.zeros(0, np.int64)]
@@ -332,6 +341,16 @@ def _unique(rows: np.ndarray, parts: np.ndarray, shares: np.ndarray) -> Found:
     new = np.ones(len(rows), bool)
     new[1:] = (np.diff(rows) != 0) | (np.diff(parts) != 0)
     return Found(rows[new], parts[new], shares[new])
+
+
+def _by_key(keys: np.ndarray) -> Iterator[np.ndarray]:
+    """Positions of the keys in groups of about `_SORTED`, equal keys in one."""
+    bits = max(0, len(keys).bit_length() - _SORTED.bit_length())
+    group = (keys >> U64(63 - bits) >> U64(1)).astype(np.uint16)
+    for number in range(1 << bits):
+        own = np.flatnonzero(group == number)
+        if len(own):
+            yield own
 
 
 def _gathered(starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -53,6 +53,7 @@ class Flow:
         steps = Steps(first, redact, self.key, judge, feature_name(0, judge))
         readers: list[Reader] = [SOURCES.load(source.type)(source) for source in sources]
         index = 0
+        self.tell("read", 0, None)
         for source, reader, prefix in zip(sources, readers, _prefixes(readers), strict=True):
             numbered = enumerate(reader.chunks(SHARD_ROWS), start=index)
             for count in self.runner.map(ReadPass(source, prefix, steps, folder), numbered):
@@ -118,12 +119,11 @@ class Flow:
         """End rows by their positions among the living."""
         corpus = self.corpus()
         positions = sorted(reasons)
-        rows = corpus.rows(positions)
-        places = [corpus.locate(position) for position in positions]
         scrub = scrubber(self.key)
         self.living = [mask.copy() for mask in self.living]
         books: tuple[int, Books] = (-1, Books())
-        for position, row, (shard, index) in zip(positions, rows, places, strict=True):
+        for position, row in _looked_up(corpus, positions):
+            shard, index = corpus.locate(position)
             if books[0] != shard:
                 books = (shard, self.passes[-1].books(shard))
             self.living[shard][index] = False
@@ -147,6 +147,13 @@ class Flow:
         for folder in self.passes:
             for index in range(len(self.living)):
                 yield folder.books(index)
+
+
+def _looked_up(corpus: ShardCorpus, positions: Sequence[int]) -> Iterator[tuple[int, Row]]:
+    """The rows at these positions, with them; some are in memory at a time."""
+    for start in range(0, len(positions), SHARD_ROWS):
+        part = positions[start : start + SHARD_ROWS]
+        yield from zip(part, corpus.rows(part), strict=True)
 
 
 def segmented(cleaners: Sequence[Cleaner]) -> list[tuple[tuple[Cleaner, ...], Cleaner | None]]:

@@ -34,7 +34,7 @@ class Held:
     Attributes:
         splits: for each shard and row of the last pass an index into SPLITS, or -1 for a row that is dead.
         report: what the steps of this file found.
-        index: n-grams of the evaluation rows.
+        index: n-grams of the evaluation rows, where children have to be compared with them too.
         repeated: ids of the held-out rows, by split, that rows kept for training repeat.
     """
 
@@ -111,23 +111,25 @@ def _keep_evaluation_out(flow: Flow, held: Held, config: DataSection) -> None:
     own = {f"{name} split": name for name in SPLITS if name != "train"}
     for title, name in own.items():
         sets[title] = _rows(held.corpus(flow, split=SPLITS.index(name)))
-    held.index = ContaminationIndex(sets)
+    index = ContaminationIndex(sets)
+    if config.augment.steps:
+        held.index = index
     training = held.corpus(flow, split=TRAIN)
     founds = []
     counts: list[int] = []
     for batch in training.batches():
         flow.tell(CONTAMINATION, sum(counts), len(training))
-        founds.append(held.index.found(batch))
+        founds.append(index.found(batch))
         counts.append(len(batch))
-    founds = held.index.credible(founds)
+    founds = index.credible(founds)
     reasons: dict[int, str] = {}
     for found, count, start in zip(founds, counts, np.cumsum([0, *counts]).tolist(), strict=False):
-        hits = held.index.best(found, count)
+        hits = index.best(found, count)
         reasons |= {start + offset: hit.reason() for offset, hit in enumerate(hits) if hit is not None}
     drop = config.contamination.on_found == "drop"
     if drop:
         _drop_training(flow, held, reasons, CONTAMINATION)
-    dirty = held.index.dirty(founds)
+    dirty = index.dirty(founds)
     held.repeated = {name: [] if drop else list(dirty.items[title]) for title, name in own.items()}
     held.report[CONTAMINATION] = {"sets": dirty.as_dict(dropped=drop), "training_rows": len(reasons), "dropped": drop}
 

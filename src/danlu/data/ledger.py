@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -54,7 +56,7 @@ class Ledger:
         self.splits: Counter[str] = Counter()
         self.changed_by: Counter[str] = Counter()
         self.dropped = {step: Reasons() for step in steps}
-        self.lengths: list[int] = []
+        self.lengths = array("q")
         self.learned = 0
 
     def dropped_row(
@@ -130,7 +132,7 @@ class Ledger:
         self._writer.close()
 
 
-def _histogram(lengths: list[int], bins: int = 24) -> list[list[int]]:
+def _histogram(lengths: Sequence[int], bins: int = 24) -> list[list[int]]:
     """[upper edge, count] of equal-width bins over the lengths in tokens."""
     if not lengths:
         return []

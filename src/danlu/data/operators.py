@@ -93,4 +93,6 @@ def features_of(cleaner: DatasetCleaner, corpus: Corpus) -> Features:
 
 def joined(parts: Sequence[Features]) -> Features:
     """Features of consecutive batches as one; no batches give no arrays."""
+    if len(parts) == 1:
+        return parts[0]
     return {name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else {})}

@@ -38,6 +38,10 @@ class Runner(Protocol):
         """`task(item)` for each item, in order."""
         ...
 
+    def close(self) -> None:
+        """Give back what it holds; nothing is mapped after that."""
+        ...
+
 
 @dataclass(frozen=True)
 class Steps:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ from danlu.models.chat import ChatRenderer
 from danlu.recipe.data import DataSection
 from danlu.recipe.errors import UserError
 from danlu.runs.durable import write_json
+
+WRITE = "write"
+"""What progress and the report call the end of the stage, where rows are booked and written."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,12 @@ def prepare_dataset(config: DataSection, around: Surroundings, folder: Path) -> 
         UserError: an unreadable source; bad or over-long rows where the recipe says 'fail'; nothing left to train on.
     """
     clock = Stopwatch(around.tell)
-    flow = Flow(RUNNERS.load(config.runner.type)(config.runner), around.work, clock.tell, around.key)
+    with closing(RUNNERS.load(config.runner.type)(config.runner)) as runner:
+        flow = Flow(runner, around.work, clock.tell, around.key)
+        return _prepared(flow, config, around, folder, clock)
+
+
+def _prepared(flow: Flow, config: DataSection, around: Surroundings, folder: Path, clock: Stopwatch) -> dict[str, Any]:
     flow.read_sources(config.sources, config.clean, config.redact)
     _check_read(flow, config)
     verdicts = [{"step": cleaner.type} | dict(report) for cleaner, report in flow.clean(config.clean)]
@@ -137,6 +146,7 @@ def _write(clerk: Clerk, flow: Flow, held: Held, family: Family, rendered: tuple
     """Book every row and write those that live, shard by shard in the order of the sources, children last."""
     corpus = flow.corpus()
     clerk.ledger.read = flow.read
+    flow.tell(WRITE, 0, len(corpus))
     for index, splits in enumerate(held.splits):
         names = [SPLITS[split] for split in splits[flow.living[index]]]
         living = zip(flow.positions(index), corpus.shard(index), names, load_rendered(rendered[0], index), strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ def collect(
         "version": VERSION,
         "ledger": dict(summary),
         "examples": _examples(books),
-        "lengths": _lengths(clerk.lengths),
+        "lengths": _lengths(np.array(clerk.lengths, dtype=np.int64).reshape(-1, 2)),
         "languages": _by_split(clerk.languages),
         "labels": _by_split(clerk.labels),
         "quarantine": {"examples": clerk.quarantined},
@@ -67,11 +67,10 @@ def _examples(books: Iterable[Books]) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def _lengths(lengths: Sequence[tuple[int, int]]) -> dict[str, Any]:
+def _lengths(table: np.ndarray) -> dict[str, Any]:
     """Histograms of tokens per row, asked and answered, on a common logarithmic scale; and what limits would cut."""
-    if not lengths:
+    if not len(table):
         return {"rows": 0, "edges": [], "asked": [], "answered": [], "limits": []}
-    table = np.array(lengths, dtype=np.int64)
     total, answered = table[:, 0], table[:, 1]
     asked = total - answered
     edges = np.unique(np.geomspace(1, max(2, int(total.max()) + 1), 25).round().astype(np.int64))
@@ -81,7 +80,7 @@ def _lengths(lengths: Sequence[tuple[int, int]]) -> dict[str, Any]:
         if limit <= 2 * int(total.max())
     ]
     return {
-        "rows": len(lengths),
+        "rows": len(table),
         "edges": edges.tolist(),
         "asked": np.histogram(asked, edges)[0].tolist(),
         "answered": np.histogram(answered, edges)[0].tolist(),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from danlu.data.operators import Features, joined
+from danlu.data.operators import Features
 from danlu.data.row import Row
 
 ROW_FIELDS = tuple(Row.__dataclass_fields__)
@@ -74,7 +74,11 @@ class ShardFolder:
 
     def rows(self, index: int) -> list[Row]:
         """The rows of a shard."""
-        return [load_row(line) for line in self._path(index, "rows").read_bytes().splitlines()]
+        return [load_row(line) for line in self.lines(index)]
+
+    def lines(self, index: int) -> list[bytes]:
+        """The rows of a shard as they are stored, for those who want few of them."""
+        return self._path(index, "rows").read_bytes().splitlines()
 
     def books(self, index: int) -> Books:
         """The books of a shard."""
@@ -109,16 +113,20 @@ class ShardCorpus:
     def __init__(self, shards: ShardFolder, living: list[np.ndarray]) -> None:
         self.shards, self.living = shards, living
         self._starts = np.concatenate([[0], np.cumsum([int(mask.sum()) for mask in living])]).astype(np.int64)
-        self._held: tuple[int, list[Row]] = (-1, [])
+        self._held: tuple[int, list[bytes]] = (-1, [])
 
     def __len__(self) -> int:
         return int(self._starts[-1])
 
     def shard(self, index: int) -> list[Row]:
-        """The living rows of one shard; the last one read is kept at hand."""
+        """The living rows of one shard."""
+        return [load_row(line) for line in self._lines(index)]
+
+    def _lines(self, index: int) -> list[bytes]:
+        """The living rows of one shard as they are stored; the last ones read are kept at hand."""
         if self._held[0] != index:
-            rows, mask = self.shards.rows(index), self.living[index]
-            self._held = (index, [row for row, lives in zip(rows, mask, strict=True) if lives])
+            lines, mask = self.shards.lines(index), self.living[index]
+            self._held = (index, [line for line, lives in zip(lines, mask, strict=True) if lives])
         return self._held[1]
 
     def batches(self) -> Iterator[Sequence[Row]]:
@@ -132,10 +140,11 @@ class ShardCorpus:
         homes = np.searchsorted(self._starts, wanted, side="right") - 1
         found: dict[int, Row] = {}
         for home in np.unique(homes):
-            rows = self.shard(int(home))
-            for position in wanted[homes == home]:
-                found[int(position)] = rows[int(position - self._starts[home])]
-        return [found[int(position)] for position in wanted]
+            lines, start = self._lines(int(home)), int(self._starts[home])
+            for position in wanted[homes == home].tolist():
+                if position not in found:
+                    found[position] = load_row(lines[position - start])
+        return [found[position] for position in wanted.tolist()]
 
     def locate(self, position: int) -> tuple[int, int]:
         """(shard, index among all its rows, dead ones included) of a position."""
@@ -145,8 +154,10 @@ class ShardCorpus:
 
     def features(self, name: str) -> Features:
         """The stored features of the living rows for the step `name`."""
-        parts = [
-            {key: values[mask] for key, values in self.shards.features(index, name).items()}
-            for index, mask in enumerate(self.living)
-        ]
-        return joined(parts)
+        result: Features = {}
+        for index, mask in enumerate(self.living):
+            for key, values in self.shards.features(index, name).items():
+                if key not in result:  # filled in place: signatures are what most memory goes to
+                    result[key] = np.empty((len(self), *values.shape[1:]), values.dtype)
+                result[key][self._starts[index] : self._starts[index + 1]] = values[mask]
+        return result

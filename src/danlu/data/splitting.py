@@ -62,13 +62,13 @@ def assign_splits(features: Features, corpus: Corpus, config: SplitSection) -> A
     if not count:
         return assignment
     neighbours = _neighbours(features, corpus, config)
-    homes: dict[tuple[str, int], int] = {}
+    prompts, groups = _Homes(features["prompt"]), _Homes(features["group"])
     numbers: Counter[int] = Counter()
     followed = 0
     for position in range(count):
         prompt, group = int(features["prompt"][position]), int(features["group"][position])
-        keys = [("prompt", prompt), *([("group", group)] if group else [])]
-        ties = {homes[key] for key in keys if key in homes}
+        homes = (prompts, groups) if group else (prompts,)
+        ties = {home for home in (some.of(position) for some in homes) if home >= 0}
         ties |= {
             int(assignment.splits[other]) for other in neighbours.get(position, ()) if assignment.splits[other] >= 0
         }
@@ -82,10 +82,27 @@ def assign_splits(features: Features, corpus: Corpus, config: SplitSection) -> A
         else:
             home = _own_split(prompt, int(features["stratum"][position]), numbers, config)
         assignment.splits[position] = home
-        for key in keys:
-            homes.setdefault(key, home)
+        for some in homes:
+            some.settle(position, home)
     assignment.report = {"followed": followed, "bridges": len(assignment.dropped)}
     return assignment
+
+
+class _Homes:
+    """Where the rows of each value went, nine bytes a row."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        distinct, self._number = np.unique(values, return_inverse=True)
+        self._home = np.full(len(distinct), -1, np.int8)
+
+    def of(self, position: int) -> int:
+        """The split of the rows with this row's value, or -1."""
+        return int(self._home[self._number[position]])
+
+    def settle(self, position: int, home: int) -> None:
+        """Rows with this row's value go to `home`, unless they have one."""
+        if self._home[self._number[position]] < 0:
+            self._home[self._number[position]] = home
 
 
 def _own_split(prompt: int, stratum: int, numbers: Counter[int], config: SplitSection) -> int:

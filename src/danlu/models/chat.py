@@ -74,6 +74,7 @@ class ChatRenderer:
         ends = [int(index) for index, token in added if str(token) == "<|endoftext|>"]
         self.document_end_id = ends[0] if ends else self.eos_id
         self._special = {str(token): int(index) for index, token in added if token.special}
+        self._direct = _direct(tokenizer)
         self._split = re.compile(
             "(" + "|".join(re.escape(t) for t in sorted(self._special, key=len, reverse=True)) + ")"
         )
@@ -219,7 +220,7 @@ class ChatRenderer:
 
     def _encode(self, text: str, mark: str) -> list[int]:
         if not mark or mark not in text:
-            return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+            return self._ids(text, bool(self.tokenizer.split_special_tokens))
         # Special tokens split the text before anything else does, so the pieces between real ones can be encoded alone
         ids: list[int] = []
         for piece in self._split.split(text):
@@ -230,9 +231,22 @@ class ChatRenderer:
         return ids
 
     def _plain(self, text: str) -> list[int]:
-        return list(
-            self.tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
-        )
+        return self._ids(text, True)
+
+    def _ids(self, text: str, split: bool) -> list[int]:
+        """Token ids of a text, in which control tokens are `split` like any other text, or read as themselves."""
+        direct = self._direct
+        if direct is None:
+            asked = self.tokenizer(text, add_special_tokens=False, split_special_tokens=split, verbose=False)
+            return list(asked["input_ids"])
+        if direct.encode_special_tokens != split:
+            direct.encode_special_tokens = split
+        if direct.truncation is not None:
+            direct.no_truncation()
+        if direct.padding is not None:
+            direct.no_padding()
+        ids: list[int] = direct.encode_batch_fast([text], add_special_tokens=False)[0].ids
+        return ids
 
     def _ended(self, completion: list[int], turn: int) -> list[int]:
         """Cut what the template writes behind the end of turn; refuse a completion that never ends."""
@@ -243,6 +257,21 @@ class ChatRenderer:
             )
         last = len(completion) - 1 - completion[::-1].index(self.eos_id)
         return completion[: last + 1]
+
+
+def _direct(tokenizer: Any) -> Any:
+    """What the tokenizer asks for token ids in the end, or None where it does more than asking.
+
+    transformers wants character offsets and masks of every text, which cost as much again as the ids.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if not hasattr(backend, "encode_batch_fast") or not hasattr(tokenizer, "split_special_tokens"):
+        return None
+    for name in ("__call__", "_encode_plus", "set_truncation_and_padding"):
+        owner = next((kind for kind in type(tokenizer).__mro__ if name in vars(kind)), None)
+        if owner is None or not owner.__module__.startswith("transformers.tokenization_utils"):
+            return None
+    return backend
 
 
 def _with_thinking_inside(message: Message) -> Message:

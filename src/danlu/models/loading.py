@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from danlu.models.card import check_rendering
@@ -17,6 +17,9 @@ from danlu.models.identity import check_folder
 from danlu.models.quantized import Quantization
 from danlu.models.started import StartedModel
 from danlu.recipe.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 cast(Any, transformers_logging).disable_progress_bar()  # the shard bars would break into danlu's own display
 
@@ -70,6 +73,9 @@ def load_model(
     Raises:
         UserError: not a model, not safetensors, needs remote code, or an architecture transformers does not know.
     """
+    # Late: a process that only renders conversations is 120 MB smaller without
+    from transformers import AutoConfig, AutoModelForCausalLM
+
     check_folder(folder, folder.name)
     try:
         config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
@@ -90,20 +96,22 @@ def load_model(
                 **held,
             )
             if held:
-                return cast(PreTrainedModel, model)
+                return cast("PreTrainedModel", model)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise UserError(
             f"the model cannot be loaded: {_first_line(error)}", where=str(folder), fix=_fix(error)
         ) from error
-    return cast(PreTrainedModel, model.to(torch.device(device)))
+    return cast("PreTrainedModel", model.to(torch.device(device)))
 
 
 def empty_model(folder: Path) -> PreTrainedModel:
     """A model of the folder's configuration and number format; under `torch.device("meta")` it has no content."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
     config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
     stored = getattr(config, "dtype", None)
     factory: Any = AutoModelForCausalLM
-    return cast(PreTrainedModel, factory.from_config(config, dtype=stored or torch.float32))
+    return cast("PreTrainedModel", factory.from_config(config, dtype=stored or torch.float32))
 
 
 def _compute(dtype: torch.dtype | str) -> torch.dtype:
@@ -116,6 +124,8 @@ def load_encoder(folder: Path, *, device: torch.device | str = "cpu") -> PreTrai
     Raises:
         UserError: the folder holds no such model.
     """
+    from transformers import AutoModel
+
     factory = cast(Any, AutoModel)
     try:
         model = factory.from_pretrained(
@@ -125,7 +135,7 @@ def load_encoder(folder: Path, *, device: torch.device | str = "cpu") -> PreTrai
         raise UserError(
             f"the encoder cannot be loaded: {_first_line(error)}", where=str(folder), fix=_fix(error)
         ) from error
-    return cast(PreTrainedModel, model.to(device))
+    return cast("PreTrainedModel", model.to(device))
 
 
 def decoder_and_head(model: torch.nn.Module) -> tuple[Callable[..., Any], torch.nn.Module]:

@@ -39,6 +39,9 @@ class RayData:
         if block:
             yield from self._run(data, block)
 
+    def close(self) -> None:
+        """Ray stays up: whoever runs this process may use it again."""
+
     def _run(self, data: Any, block: list[dict[str, Any]]) -> Iterator[Any]:
         for row in data.from_items(block, override_num_blocks=len(block)).map(_call).iter_rows():
             yield pickle.loads(row["result"])

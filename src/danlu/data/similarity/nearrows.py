@@ -39,8 +39,10 @@ class NearRows:
         """(pairs i < j that reach the threshold, their similarities); see `candidate_pairs` for those of a crowd."""
         compared = self._signatures
         if self.templates:
-            parts = [signatures([row_text(row, self.templates) for row in rows]) for rows in self._corpus.batches()]
-            compared = np.concatenate([np.empty((0, BINS), np.uint16), *parts])
+            compared, end = np.empty((len(self._corpus), BINS), np.uint16), 0
+            for rows in self._corpus.batches():
+                start, end = end, end + len(rows)
+                compared[start:end] = signatures([row_text(row, self.templates) for row in rows])
         return self.check(candidate_pairs(compared, self.threshold))
 
     def check(self, pairs: I64) -> tuple[I64, F64]:
