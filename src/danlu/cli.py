@@ -76,15 +76,10 @@ def _execute(workspace: str, recipe: Path, overrides: tuple[str, ...], until: st
 
 
 def _print_outcome(console: Any, result: Any) -> None:
-    from danlu.pipeline.display import comparison_table
-    from danlu.pipeline.finish import next_commands
+    from danlu.pipeline.display import outcome
 
-    if result.comparisons:
-        console.print(comparison_table(result.comparisons, result.plan.recipe.evaluate.confidence))
-    console.print(tr("report: ", "报告：") + str(result.run.report), soft_wrap=True, highlight=False)
-    if result.version:
-        console.print(tr("model:  ", "模型：") + result.version, highlight=False)
-        console.print(tr("try:    ", "试试：") + "   ".join(next_commands(result.version)), highlight=False)
+    for part in outcome(result):
+        console.print(part, soft_wrap=isinstance(part, str), highlight=False)
 
 
 @cli.command(
@@ -178,6 +173,8 @@ def data_diff(a: Path, b: Path) -> None:
 @click.pass_obj
 def train(workspace: str, recipe: Path, overrides: tuple[str, ...]) -> None:
     """`danlu train`."""
+    from danlu.pipeline.display import held_out_line
+
     console, result = _execute(workspace, recipe, overrides, "train", "train")
     facts = result.artifacts["train"].facts
     share = facts["trained_parameters"] / facts["parameters"]
@@ -185,6 +182,8 @@ def train(workspace: str, recipe: Path, overrides: tuple[str, ...]) -> None:
         f"{facts['steps']} steps, {facts['tokens']:,} tokens, {facts['trained_parameters']:,} of "
         f"{facts['parameters']:,} parameters ({share:.2%}), loss {facts['final_loss']:.4f}", highlight=False,
     )  # fmt: skip
+    if facts.get("test"):
+        console.print(held_out_line(facts["test"]), highlight=False)
     console.print(str(result.artifacts["train"].path), soft_wrap=True, highlight=False)
 
 

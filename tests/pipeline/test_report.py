@@ -363,3 +363,9 @@ def test_a_few_wild_values_do_not_decide_the_range() -> None:
     usual = [1 + 0.01 * i for i in range(100)]
     assert without_outliers([*usual, 50.0]) == usual
     assert without_outliers([1.0, 50.0]) == [1.0, 50.0]
+
+
+def test_a_run_without_an_evaluation_shows_the_figures_of_its_objective() -> None:
+    data = replace(FULL, comparisons=(), scores=(), figures={"loss": 0.31, "accuracy": 0.875, "macro_f1": 0.874})
+    page = render_report(data)
+    assert "On held-out rows, the tuned model has accuracy 0.875, macro-F1 0.874, loss 0.310." in page

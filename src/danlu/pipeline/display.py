@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from danlu.pipeline.finish import figures_of, next_commands
 from danlu.recipe.language import tr
 
 NAMES = {
@@ -165,6 +166,30 @@ def comparison_table(comparisons: Sequence[Any], confidence: float) -> Table:
             c.metric, _score(c.base), _score(c.tuned), difference.replace("[", "\\["), f"[{style}]{verdict}[/]"
         )
     return table
+
+
+def held_out_line(figures: Mapping[str, float]) -> str:
+    """The objective's figures on the test split, in one line."""
+    from danlu.pipeline.report.words import figures_text
+
+    return tr("held-out rows: ", "留出数据：") + figures_text(figures)
+
+
+def outcome(result: Any) -> list[Any]:
+    """What a finished run has to say, part by part: how good, where the report is, what to try."""
+    parts: list[Any] = []
+    if result.comparisons:
+        parts.append(comparison_table(result.comparisons, result.plan.recipe.evaluate.confidence))
+    figures = figures_of(result.artifacts)
+    if figures:
+        parts.append(held_out_line(figures))
+    parts.append(tr("report: ", "报告：") + str(result.run.report))
+    if result.version:
+        parts.append(tr("model:  ", "模型：") + result.version)
+    commands = next_commands(result)
+    if commands:
+        parts.append(tr("try:    ", "试试：") + "   ".join(commands))
+    return parts
 
 
 def number(value: float) -> str:

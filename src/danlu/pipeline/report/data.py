@@ -27,6 +27,7 @@ class ReportData:
         environment: name -> version or value.
         next_commands: what to type next.
         confidence: of the intervals in `comparisons` and `scores`.
+        figures: of the objective on the test split, such as the accuracy of a classifier.
     """
 
     title: str
@@ -42,3 +43,4 @@ class ReportData:
     environment: Mapping[str, str] = field(default_factory=dict)
     next_commands: Sequence[str] = ()
     confidence: float = 0.95
+    figures: Mapping[str, float] = field(default_factory=dict)
