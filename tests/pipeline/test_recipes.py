@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from danlu.pipeline.execute import execute
+from danlu.pipeline.display import outcome
+from danlu.pipeline.execute import RunResult, execute
+from danlu.pipeline.served import find_model
 from danlu.recipe import load_recipe
+from danlu.recipe.errors import UserError
+from danlu.recipe.objectives import has_head
 from danlu.runs import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -31,3 +35,22 @@ def test_tiny_recipe_runs(path: Path, tmp_path: Path) -> None:
     assert result.artifacts["train"].facts["steps"] == 2
     assert result.run.report.is_file()
     assert result.artifacts["export"].facts["top1"] >= 0.98
+    _assert_it_says_how_good_it_is(result, Workspace(tmp_path))
+
+
+def _assert_it_says_how_good_it_is(result: RunResult, workspace: Workspace) -> None:
+    """In the terminal, in the registry and in the report; and it offers to chat where the model can."""
+    objective = result.plan.recipe.train.objective
+    said = "\n".join(part for part in outcome(result) if isinstance(part, str))
+    figures = result.artifacts["train"].facts["test"]
+    shown = objective.type != "sft"  # whose loss the evaluation says as perplexity
+    assert ("held-out rows: " in said) == shown
+    scores = workspace.registry.model(result.plan.recipe.name).scores
+    assert (set(figures) <= set(scores)) == shown
+    assert ("danlu chat" in said) != has_head(objective)
+    if has_head(objective):
+        assert "accuracy" in said and "accuracy" in result.run.report.read_text(encoding="utf-8")
+        with pytest.raises(UserError, match="numbers of a head"):
+            find_model(None, workspace)
+    else:
+        assert find_model(None, workspace).name == result.version

@@ -369,3 +369,9 @@ def test_a_few_wild_values_do_not_decide_the_range() -> None:
 def test_what_the_training_took_is_told() -> None:
     text = Page(render_report(FULL)).text
     assert "tokens 212,430" in text and "parameters trained 400,000 (5.0 %)" in text and "memory 1.2 GB" in text
+
+
+def test_a_run_without_an_evaluation_shows_the_figures_of_its_objective() -> None:
+    data = replace(FULL, comparisons=(), scores=(), figures={"loss": 0.31, "accuracy": 0.875, "macro_f1": 0.874})
+    page = render_report(data)
+    assert "On held-out rows, the tuned model has accuracy 0.875, macro-F1 0.874, loss 0.310." in page

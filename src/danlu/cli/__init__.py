@@ -74,6 +74,8 @@ cli.add_command(data)
 @click.pass_obj
 def train(workspace: str, recipe: Path, overrides: tuple[str, ...], resume: bool) -> None:
     """`danlu train`."""
+    from danlu.pipeline.display import held_out_line
+
     console, result = execute_recipe(workspace, recipe, overrides, "train", "train", fresh=not resume)
     facts = result.artifacts["train"].facts
     share = facts["trained_parameters"] / facts["parameters"]
@@ -81,6 +83,8 @@ def train(workspace: str, recipe: Path, overrides: tuple[str, ...], resume: bool
         f"{facts['steps']} steps, {facts['tokens']:,} tokens, {facts['trained_parameters']:,} of "
         f"{facts['parameters']:,} parameters ({share:.2%}), loss {facts['final_loss']:.4f}", highlight=False,
     )  # fmt: skip
+    if facts.get("test"):
+        console.print(held_out_line(facts["test"]), highlight=False)
     console.print(str(result.artifacts["train"].path), soft_wrap=True, highlight=False)
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from danlu.recipe.errors import UserError
 
 FILE = "danlu.json"
+HEAD_CONFIG = "head.json"
+"""In a folder whose model answers with the numbers of a head of its own."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-CONFIG, WEIGHTS, NAME = "head.json", "head.safetensors", "score"
+from danlu.models.card import HEAD_CONFIG
+
+CONFIG, WEIGHTS, NAME = HEAD_CONFIG, "head.safetensors", "score"
 
 
 @dataclass(frozen=True)

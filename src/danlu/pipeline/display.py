@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from danlu.pipeline.finish import figures_of, next_commands
 from danlu.pipeline.live import Clock, Pauses, TrainingView
 from danlu.recipe.language import tr
 
@@ -241,15 +242,26 @@ def score_lines(result: Any) -> list[Any]:
     return parts
 
 
-def outcome(result: Any) -> list[Any]:
-    """What a run says when it is done: scores, where the report is, the model and what to try with it."""
-    from danlu.pipeline.finish import next_commands
+def held_out_line(figures: Mapping[str, float]) -> str:
+    """The objective's figures on the test split, in one line."""
+    from danlu.pipeline.report.words import figures_text
 
-    lines = [*score_lines(result), tr("report: ", "报告：") + str(result.run.report)]
+    return tr("held-out rows: ", "留出数据：") + figures_text(figures)
+
+
+def outcome(result: Any) -> list[Any]:
+    """What a finished run has to say, part by part: how good, where the report is, what to try."""
+    parts = score_lines(result)
+    figures = figures_of(result.artifacts)
+    if figures:
+        parts.append(held_out_line(figures))
+    parts.append(tr("report: ", "报告：") + str(result.run.report))
     if result.version:
-        lines.append(tr("model:  ", "模型：") + result.version)
-        lines.append(tr("try:    ", "试试：") + "   ".join(next_commands(result.version)))
-    return lines
+        parts.append(tr("model:  ", "模型：") + result.version)
+    commands = next_commands(result)
+    if commands:
+        parts.append(tr("try:    ", "试试：") + "   ".join(commands))
+    return parts
 
 
 def number(value: float) -> str:

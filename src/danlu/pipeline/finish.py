@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from danlu.pipeline.plan import Plan
 from danlu.recipe.loading import dump_recipe
+from danlu.recipe.objectives import has_head
 from danlu.runs.artifacts import Artifact
 from danlu.runs.database import now
 from danlu.runs.durable import write_json, write_text
@@ -39,6 +41,12 @@ def clean_rows(plan: Plan, made: dict[str, Artifact]) -> CleanRows | None:
     return compare_clean(base, made["evaluate"].path, plan.recipe.evaluate, plan.recipe.seed)
 
 
+def figures_of(made: Mapping[str, Artifact]) -> dict[str, float]:
+    """The objective's figures on the test split, where they say more than an evaluation of the run does."""
+    figures: dict[str, float] = made["train"].facts.get("test") or {} if "train" in made else {}
+    return figures if len(figures) > 1 or "evaluate" not in made else {}
+
+
 def register(plan: Plan, run: RunFolder, made: dict[str, Artifact], workspace: Workspace) -> str | None:
     """Register the export as a model version; 'name@number', or None if the run does not export."""
     if "export" not in made:
@@ -46,6 +54,7 @@ def register(plan: Plan, run: RunFolder, made: dict[str, Artifact], workspace: W
     facts = made["evaluate"].facts if "evaluate" in made else {}
     scores = dict(facts.get("scores", {}))
     scores |= {f"{name} (clean rows)": value for name, value in facts.get("clean_scores", {}).items()}
+    scores |= figures_of(made)
     export = made["export"]
     row = workspace.registry.register_model(plan.recipe.name, run.id, export.key, export.path, scores)
     return f"{row.name}@{row.version}"
@@ -108,15 +117,19 @@ def _report_data(result: RunResult) -> Any:
         samples=_samples(made),
         export=export,
         environment={**library_versions(), "base": result.plan.base.name, "run": result.run.id},
-        next_commands=next_commands(result.version),
+        next_commands=next_commands(result),
         clean=result.clean,
         confidence=result.plan.recipe.evaluate.confidence,
+        figures=figures_of(made),
     )
 
 
-def next_commands(version: str | None) -> list[str]:
-    """What to try with a registered model."""
-    return [f"danlu chat {version}", f"danlu serve {version}"] if version else []
+def next_commands(result: RunResult) -> list[str]:
+    """What to try with a registered model; nothing with one that answers in numbers."""
+    version = result.version
+    if version is None or has_head(result.plan.recipe.train.objective):
+        return []
+    return [f"danlu chat {version}", f"danlu serve {version}"]
 
 
 def _samples(made: dict[str, Artifact]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from danlu.models.card import read_card
+from danlu.models.card import HEAD_CONFIG, read_card
 from danlu.models.identity import resolve_model
 from danlu.recipe.errors import UserError
 from danlu.recipe.loading import looks_like_path
@@ -28,7 +28,7 @@ def find_model(spec: str | None, workspace: Workspace) -> ServedModel:
         spec: 'name' or 'name@number' of the registry; a folder; 'seedling'; a hub id; None: the newest version.
 
     Raises:
-        UserError: nothing is registered, or there is no such model.
+        UserError: nothing is registered, there is no such model, or it answers with the numbers of a head.
     """
     if spec is None:
         versions = sorted(workspace.registry.models(), key=lambda row: row.created)
@@ -56,5 +56,11 @@ def find_model(spec: str | None, workspace: Workspace) -> ServedModel:
 
 
 def _of_folder(name: str, path: Path) -> ServedModel:
+    if (path / HEAD_CONFIG).is_file():
+        raise UserError(
+            f"'{name}' answers with the numbers of a head, not in words",
+            where=str(path),
+            fix="load it from Python (docs/training/classification.md), or train with head: words",
+        )
     card = read_card(path)
     return ServedModel(name, path, card.thinking if card else False)

@@ -30,6 +30,7 @@ class ReportData:
         next_commands: what to type next.
         clean: scores and comparisons without the rows that training repeats; None where it repeats none.
         confidence: of the intervals in `comparisons` and `scores`.
+        figures: of the objective on the test split, such as the accuracy of a classifier.
     """
 
     title: str
@@ -47,3 +48,4 @@ class ReportData:
     next_commands: Sequence[str] = ()
     clean: CleanRows | None = None
     confidence: float = 0.95
+    figures: Mapping[str, float] = field(default_factory=dict)

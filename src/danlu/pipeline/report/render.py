@@ -122,6 +122,11 @@ def _facts(data: ReportData) -> list[tuple[str, str]]:
         facts.append((numbers.count(len(data.history)), tr("training steps", "训练步数")))
     if data.stages:
         facts.append((numbers.duration(sum(stage[2] for stage in data.stages)), tr("of work", "总用时")))
+    facts += [
+        (numbers.number(value, 3), words.named(words.FIGURES, name))
+        for name, value in data.figures.items()
+        if name != "loss" or len(data.figures) == 1
+    ]
     if data.export and "size_bytes" in data.export:
         facts.append((numbers.size(data.export["size_bytes"]), tr("exported", "导出大小")))
     return facts

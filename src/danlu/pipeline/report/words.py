@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from danlu.evaluation.evaluate import CleanRows
 from danlu.evaluation.intervals import Comparison, Score
@@ -45,12 +45,29 @@ def headline(data: ReportData) -> str:
         return _compared(data.comparisons[0], data.confidence)
     if data.scores:
         return _scored(data.scores[0], data.confidence)
+    if data.figures:
+        said = figures_text(data.figures)
+        return tr(f"On held-out rows, the tuned model has {said}.", f"在留出数据上，微调模型的{said}。")
     if data.history:
         return tr(
             f"The model was trained for {count(len(data.history))} steps and has not been evaluated yet.",
             f"模型训练了 {count(len(data.history))} 步，尚未评估。",
         )
     return tr("This run has not trained or evaluated a model yet.", "本次运行尚未训练或评估模型。")
+
+
+FIGURES = {
+    "loss": ("loss", "损失"),
+    "accuracy": ("accuracy", "准确率"),
+    "macro_f1": ("macro-F1", "宏平均 F1"),
+    "reward_margin": ("reward margin", "奖励差"),
+}
+
+
+def figures_text(figures: Mapping[str, float]) -> str:
+    """Figures of an objective with their names, the most telling first."""
+    ordered = sorted(figures.items(), key=lambda pair: pair[0] == "loss")
+    return tr(", ", "、").join(f"{named(FIGURES, name)} {number(value, 3)}" for name, value in ordered)
 
 
 def also(comparisons: Sequence[Comparison]) -> str:
