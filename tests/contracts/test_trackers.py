@@ -172,6 +172,15 @@ def test_a_failed_run_is_closed_as_failed_and_can_be_gone_on_with(bench: Bench) 
     assert bench.run.statuses[-1] == "done" and (bench.kind == "tensorboard" or bench.run.statuses[0] == "failed")
 
 
+def test_a_training_that_goes_back_after_a_bad_step_is_told_once(bench: Bench) -> None:
+    told = bench.start()
+    for event in (STARTED, {"event": "training", "resumed_at": 0}, *map(step, (1, 2, 1, 2, 3))):
+        told(event)
+    told.close("interrupted")
+    assert bench.losses() == [1, 2, 3]
+    assert bench.run.curves["train/tokens_seen"][-1][1] == 3 * step(1)["tokens"]
+
+
 def test_two_runs_of_one_training_at_once_have_a_run_each(bench: Bench) -> None:
     one = bench.start("tiny-1")
     for event in (STARTED, {"event": "training", "resumed_at": 0}, step(1)):

@@ -86,6 +86,17 @@ def test_a_damaged_newest_is_told_and_the_one_before_used(tmp_path: Path, name: 
     assert trainee.restore(tmp_path, faults) == Progress(2, 20) and len(faults) == 1
 
 
+def test_a_digit_that_changed_in_the_state_is_damage(tmp_path: Path) -> None:
+    trainee, faults = Trainee(), list[str]()
+    trainee.step()
+    for step in (1, 2):
+        trainee.save(tmp_path, step)
+    state = tmp_path / "step-00000002" / "state.json"
+    state.write_text(state.read_text(encoding="utf-8").replace('"tokens": 20', '"tokens": 21'), encoding="utf-8")
+    assert trainee.restore(tmp_path, faults) == Progress(1, 10)
+    assert len(faults) == 1 and faults[0].startswith("step-00000002 is damaged (state.json ")
+
+
 def test_when_all_are_damaged_training_starts_again(tmp_path: Path) -> None:
     trainee, faults = Trainee(), list[str]()
     trainee.step()

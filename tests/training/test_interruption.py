@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,16 @@ from danlu.training.interruption import Interruption
 from danlu.training.loop import train
 from danlu.training.method import trainable
 from tests.training.making import made_samples, make_job, section, timeless
+
+
+@pytest.fixture(autouse=True)
+def usual_handlers() -> Iterator[None]:
+    """Those of a process in the foreground: a shell has SIGINT ignored in what it starts in the background."""
+    usual: dict[signal.Signals, Any] = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, found in before.items():
+        signal.signal(number, found)
 
 
 def handlers() -> list[Any]:

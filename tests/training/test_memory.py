@@ -22,7 +22,7 @@ FIELDS: dict[str, Any] = {
     "batch": {"step_tokens": 160, "micro_tokens": 160},
     "epochs": 4,
     "max_steps": 8,
-    "checkpoints": {"every": 3},
+    "checkpoints": {"every": 4},
 }
 
 
@@ -109,13 +109,13 @@ def test_it_halves_until_it_fits_and_keeps_the_rows_of_the_step(tiny_folder: Pat
 
 
 def test_a_resumed_run_meets_the_same_sizes_though_nothing_fails_again(tiny_folder: Path, tmp_path: Path) -> None:
-    """It fails once, in step 5, before the checkpoint of step 6; the second life starts at step 3 with room enough."""
+    """It fails once, in step 6, before the checkpoint of step 8; the second life starts at step 4 with room enough."""
 
     class Cut(Exception):
         pass
 
     def stop(event: dict[str, Any]) -> None:
-        if event["event"] == "step" and event["step"] == 5 and cutting:
+        if event["event"] == "step" and event["step"] == 6 and cutting:
             raise Cut
 
     cutting = False
@@ -123,7 +123,7 @@ def test_a_resumed_run_meets_the_same_sizes_though_nothing_fails_again(tiny_fold
         cutting = name == "cut"
         job, small = job_with(tiny_folder, tmp_path / name, 80, [])
         schedule = loop.Schedule(job)
-        small.after_calls = sum(len(schedule.step(number).micro_batches) for number in range(4))
+        small.after_calls = sum(len(schedule.step(number).micro_batches) for number in range(5))
         job = TrainingJob(**{**vars(job), "on_event": stop, "validation": []})
         if not cutting:
             train(job)
@@ -135,7 +135,7 @@ def test_a_resumed_run_meets_the_same_sizes_though_nothing_fails_again(tiny_fold
         train(TrainingJob(**{**vars(again), "validation": []}))
         assert roomy.failed == 0
     expected = timeless(tmp_path / "whole")
-    assert [record["step"] for record in expected if "micro_tokens" in record] == [5]
+    assert [record["step"] for record in expected if "micro_tokens" in record] == [6]
     assert timeless(tmp_path / "cut") == expected
 
 

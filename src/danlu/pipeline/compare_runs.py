@@ -57,7 +57,7 @@ def compare_runs(workspace: Workspace, specs: Sequence[str]) -> RunsComparison:
 
 
 def state_of(workspace: Workspace, row: RunRow) -> str:
-    """'done', 'failed', 'running', or 'killed': booked as running, but no process works on it."""
+    """'done', 'failed', 'interrupted', 'running', or 'killed': booked as running, but no process works on it."""
     if row.status == "running" and not workspace.run_folder(row.id).is_alive():
         return "killed"
     return row.status

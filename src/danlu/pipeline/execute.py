@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from danlu.pipeline.plan import Plan, Stage, make_plan
+from danlu.pipeline.tracker import Status
 from danlu.pipeline.trackers import build_trackers
 from danlu.pipeline.tracking import start_tracking
 from danlu.recipe.errors import DanluError, Interrupted
@@ -104,16 +105,12 @@ def execute(
 
         try:
             result = _run_stages(plan, run, workspace, tell_all, fresh)
-        except Interrupted as stop:
-            tell_all({"event": "interrupted", "reason": stop.reason})
-            workspace.registry.finish_run(run.id, "interrupted", stop.reason)
-            tracking.close("failed")
-            raise
         except BaseException as error:
             reason = error.reason if isinstance(error, DanluError) else f"{type(error).__name__}: {error}"
-            tell({"event": "failed", "reason": reason})
-            workspace.registry.finish_run(run.id, "failed", reason)
-            tracking.close("failed")
+            status: Status = "interrupted" if isinstance(error, Interrupted) else "failed"
+            tell({"event": status, "reason": reason})
+            workspace.registry.finish_run(run.id, status, reason)
+            tracking.close(status)
             raise
         workspace.registry.finish_run(run.id, "done")
         tracking.close("done")

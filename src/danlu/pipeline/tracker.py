@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-Status = Literal["done", "failed"]
+Status = Literal["done", "failed", "interrupted"]
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ class _Line(threading.Thread):
         self._resume = _read_state(state)
         self._wanted = self._is_open = False
         self._taken = self._queued = (self._resume.step or 0) if self._resume else 0
-        self._tokens = 0
+        self._tokens = self._counted = 0
         self._pending: deque[tuple[int, dict[str, float], dict[str, str] | None]] = deque()
         self._failures, self._not_before = 0, 0.0
 
@@ -144,14 +144,15 @@ class _Line(threading.Thread):
             self._pending.append((self._queued, *outcome_of(event)))
 
     def _catch_up(self, records: Iterable[Event]) -> None:
-        self._tokens = 0
+        self._tokens = self._counted = 0
         for record in records:
             self._take(record)
 
     def _take(self, record: Event) -> None:
         """Put a step on the list, unless it was there before: a step done again after a kill is the same step."""
-        self._tokens += record.get("tokens", 0)
         step = int(record["step"])
+        if step > self._counted:  # training may go back after a bad step
+            self._tokens, self._counted = self._tokens + record.get("tokens", 0), step
         if step > self._queued:
             values = scalars_of(record) | {"train/tokens_seen": float(self._tokens)}
             self._pending.append((step, values, None))

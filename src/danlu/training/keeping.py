@@ -151,12 +151,11 @@ class Keeper:
         )
 
     def leave(self, signal_name: str, total: int) -> None:
-        """Save, wait until it is on the disk, and end this process's part.
+        """Wait until the checkpoint of this step is on the disk, and end this process's part.
 
         Raises:
             Interrupted: always.
         """
-        self.save()
         self._saver.wait()
         step = self._state.progress.step
         raise Interrupted(f"stopped by {signal_name} after step {step} of {total}; a checkpoint of it is saved")

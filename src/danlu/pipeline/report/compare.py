@@ -17,6 +17,7 @@ STATES = {
     "done": ("done", "完成"),
     "failed": ("failed", "失败"),
     "running": ("running", "运行中"),
+    "interrupted": ("interrupted", "已中断"),
     "killed": ("killed", "被终止"),
 }
 

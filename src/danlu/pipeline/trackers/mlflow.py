@@ -16,6 +16,7 @@ from danlu.recipe.track import MlflowTracker
 
 LONGEST = 500  # characters of a parameter that every MLflow store takes
 LOSS = "train/loss"
+ENDS: dict[Status, str] = {"done": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
 AT_ONCE = 100  # parameters that one call may carry
 
 
@@ -58,7 +59,7 @@ class Mlflow:
 
     def close(self, status: Status) -> None:
         """Book the run's end."""
-        self._client.set_terminated(self._run, "FINISHED" if status == "done" else "FAILED")
+        self._client.set_terminated(self._run, ENDS[status])
 
     def _database(self, folder: Path) -> str:
         """The URI of the workspace's own database.

@@ -57,4 +57,4 @@ class Swanlab:
         if status == "done":
             self._run.finish()
         else:
-            self._run.finish(state="crashed", error="the run failed; see its events.jsonl")
+            self._run.finish(state="crashed", error=f"the run {status}; see its events.jsonl")
