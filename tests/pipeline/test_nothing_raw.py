@@ -166,7 +166,7 @@ def contents(path: Path, tokenizer: Any) -> Iterator[str]:
     data = path.read_bytes()
     yield data.decode("utf-8", "ignore")
     yield data.decode("utf-16-le", "ignore")
-    if path.suffix == ".parquet":
+    if path.suffix == ".parquet" and data[4:].endswith(b"PAR1"):  # one that is being written has no footer yet
         for entry in pq.read_table(io.BytesIO(data)).to_pylist():
             yield json.dumps(entry, ensure_ascii=False, default=str)
             if "input_ids" in entry:

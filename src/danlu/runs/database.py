@@ -75,7 +75,8 @@ class Database:
         self.path = path
         self.engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
         event.listen(self.engine, "connect", _configure)
-        self._migrate()
+        with FileLock(path.with_suffix(".migrate.lock")):  # a new file takes its mode from one process at a time
+            self._migrate()
 
     @contextlib.contextmanager
     def session(self) -> Iterator[Session]:
@@ -121,9 +122,7 @@ class Database:
             )
         from danlu.runs.migrations import upgrade
 
-        with FileLock(self.path.with_suffix(".migrate.lock")):
-            if self._version() != HEAD:
-                upgrade(self.engine)
+        upgrade(self.engine)
 
 
 def _configure(connection: Any, _record: Any) -> None:

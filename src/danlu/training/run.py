@@ -83,6 +83,8 @@ def run_training(
     examples = {split: objective.examples(load_samples(given.dataset, split)) for split in SPLITS}
     model: torch.nn.Module = _base(given, method, dtype, device)
     if objective.needs_reference:
+        if dtype == torch.float32:
+            hold(model, dtype)  # numbers as training will have them; upwards nothing is lost
         examples = _with_reference(given, model, examples, dtype, work, on_event)
     model = method.prepare(model, Preparation(given.seed, given.renderer.encode_text))
     head = objective.head()
