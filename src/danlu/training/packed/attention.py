@@ -129,8 +129,8 @@ class _Attend(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:
-        joined, turned, inverse, query_norm, key_norm, *kept = ctx.saved_tensors
-        rotary, lengths, shape = ctx.rest
+        joined, turned, inverse, _query_norm, _key_norm, *kept = ctx.saved_tensors
+        _rotary, lengths, shape = ctx.rest
         heads = joined.view(joined.shape[0], -1, shape.size)
         grad = grads[0].view(joined.shape[0], shape.heads, shape.size)
         back = torch.empty_like(heads)
