@@ -83,8 +83,6 @@ def run_training(
     examples = {split: objective.examples(load_samples(given.dataset, split)) for split in SPLITS}
     model: torch.nn.Module = _base(given, method, dtype, device)
     if objective.needs_reference:
-        if dtype == torch.float32:
-            hold(model, dtype)  # numbers as training will have them; upwards nothing is lost
         examples = _with_reference(given, model, examples, dtype, work, on_event)
     model = method.prepare(model, Preparation(given.seed, given.renderer.encode_text))
     head = objective.head()
@@ -177,6 +175,8 @@ def _with_reference(
     def tell(done: int, total: int) -> None:
         on_event({"event": "progress", "done": done, "total": total, "note": "the model before training"})
 
+    if dtype == torch.float32:
+        hold(model, dtype)  # numbers as training will have them; upwards nothing is lost
     work.mkdir(parents=True, exist_ok=True)
     return {
         split: with_reference(
