@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from danlu.data import comparison_units, contamination
+from danlu.data import comparison_units, contamination, window_table
 from danlu.data.contamination import CHARACTERS, WORDS, ContaminationIndex, Hit
 from danlu.data.row import Row
 from tests.data.test_comparison_units import plain
@@ -114,7 +114,7 @@ def test_one_shared_n_gram_does_not_condemn() -> None:
 
 @pytest.mark.parametrize("at_once", [1 << 20, 4])
 def test_an_instruction_template_is_no_evidence(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contamination, "_SORTED", at_once)
+    monkeypatch.setattr(window_table, "_AT_ONCE", at_once)
     template = "判断下面评论的情感，只回答正面或者负面："
     items = [chat(i, template + chinese(i, 20), "正面", labels=("正面",), file="exam") for i in range(8)]
     index = ContaminationIndex({"exam": items})
@@ -205,7 +205,7 @@ def test_batches_blocks_and_pickling_change_nothing(monkeypatch: pytest.MonkeyPa
     rows = [chat(i, chinese(i, 30) + chinese(i % 70, 40), english(i % 110, 30)) for i in range(1500)]
     index = ContaminationIndex({"exam": items})
     expected = index.hits(rows)
-    monkeypatch.setattr(contamination, "_SORTED", 100)
+    monkeypatch.setattr(window_table, "_AT_ONCE", 100)
     monkeypatch.setattr(comparison_units, "BLOCK", 500)
     assert ContaminationIndex({"exam": items}).hits(rows) == expected
     monkeypatch.undo()

@@ -69,13 +69,31 @@ def windows(hashes: np.ndarray, starts: np.ndarray, size: int) -> tuple[np.ndarr
         size: units per window.
     """
     keys, places = [np.zeros(0, U64)], [np.zeros(0, np.int64)]
+    for _, _, some, positions in window_blocks(hashes, starts, size):
+        keys.append(some)
+        places.append(positions)
+    return np.concatenate(keys), np.concatenate(places)
+
+
+def window_blocks(
+    hashes: np.ndarray, starts: np.ndarray, size: int
+) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
+    """`windows`, some texts at a time: (first text, end of the texts, hashes, positions)."""
     for first, end in _text_blocks(starts):
         low, own = starts[first], starts[first : end + 1] - starts[first]
         last = np.repeat(own[1:], np.diff(own)) - size
         positions = np.flatnonzero(np.arange(own[-1]) <= last)
-        keys.append(_between(hashes[low : starts[end]], positions, positions + size, _SECOND_BASE))
-        places.append(positions + low)
-    return np.concatenate(keys), np.concatenate(places)
+        found = _between(hashes[low : starts[end]], positions, positions + size, _SECOND_BASE)
+        yield first, end, found, positions + low
+
+
+def window_keys(hashes: np.ndarray, positions: np.ndarray, size: int) -> np.ndarray:
+    """The hashes that `windows` gives to the runs at these positions."""
+    powers, _ = _powers(_SECOND_BASE, 1 << 10)
+    found = np.zeros(len(positions), U64)
+    for offset in range(size):
+        found += hashes[positions + offset] * powers[offset]
+    return found
 
 
 def wholes(hashes: np.ndarray, starts: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -11,6 +11,7 @@ import numpy as np
 from danlu.data.comparison_units import U64, HashTable, Units, mixed, units_of, wholes, windows
 from danlu.data.dirty_items import Dirty
 from danlu.data.row import Row
+from danlu.data.window_table import WindowTable
 
 # Units of an n-gram: characters of scripts without spaces, and words (GPT-3's 13 and the 8 of Llama 2 and PaLM).
 CHARACTERS, WORDS = 13, 8
@@ -23,8 +24,6 @@ QUESTION, ANSWER, BOTH = "question", "answer", "question and answer"
 _BATCH = 1024
 # Units of evaluation texts compared with rows at a time.
 _BLOCK = 1 << 20
-# About so many runs of evaluation texts are sorted at a time.
-_SORTED = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +114,16 @@ class ContaminationIndex:
                 self._add(name, batch, parts)
         self._kind, self._first_item = parts.kind, np.array(parts.item, np.int64)
         self._starts = np.concatenate([[0], np.cumsum([len(u) for u in parts.units])]).astype(np.int64)
-        self._units = hashes = np.concatenate([np.zeros(0, U64), *parts.units])
+        self._units = np.concatenate([np.zeros(0, U64), *parts.units])
         parts.units.clear()
         spaceless = np.array(parts.single) >= 0.5
         self._size = np.where(spaceless, CHARACTERS, WORDS).astype(np.int64)
-        self._part_of = np.repeat(np.arange(len(self._kind), dtype=np.int32), np.diff(self._starts))
-        self._counted = self._counts(hashes, [np.flatnonzero(spaceless), np.flatnonzero(~spaceless)])
-        self._total = np.diff(self._counted[self._starts])
+        self._counted = self._counts([spaceless, ~spaceless])
+        self._total = np.diff(self._counted[self._starts]).astype(np.int64)
         self._tables = {
-            size: self._postings(hashes, np.flatnonzero((self._size == size) & (self._total >= size)), size)
+            size: WindowTable(
+                self._units, self._starts, (self._size == size) & (self._total >= size), size, self._counted
+            )
             for size in (CHARACTERS, WORDS)
         }
         self._whole = self._short_items(parts)
@@ -159,7 +159,7 @@ class ContaminationIndex:
         found = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
         sides = units.starts[segments.side_starts]
         for size, table in self._tables.items():
-            if len(table.hashes):
+            if len(table):
                 keys, positions = windows(units.hashes, sides, size)
                 which, at = table.lookup(keys)
                 side = np.searchsorted(sides, positions[which], side="right") - 1
@@ -212,40 +212,34 @@ class ContaminationIndex:
             self._item_parts.append(tuple(chosen))
             self.sizes[name] += 1
 
-    def _counts(self, hashes: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
-        """Prefix sum over all units of those that are no template."""
-        template = np.zeros(len(hashes) + 1, np.int64)
+    def _counts(self, groups: list[np.ndarray]) -> np.ndarray:
+        """Prefix sum over all units of those that are no template, [units + 1]; `groups` are masks over the texts."""
+        template = np.zeros(len(self._units) + 1, np.int32)
         for group in groups:
-            texts = group[np.diff(self._starts)[group] > 0]
-            if not len(texts):
+            texts = group & (np.diff(self._starts) > 0)
+            if not texts.any():
                 continue
-            size = int(self._size[texts[0]]) // 2
-            keys, positions = self._windows(hashes, texts, size)
-            most = max(TEMPLATE_COUNT, TEMPLATE_SHARE * len(texts))
-            for own in _by_key(keys):
-                shared = self._shared(keys[own], positions[own], most)
+            size = int(self._size[texts][0]) // 2
+            most = max(TEMPLATE_COUNT, TEMPLATE_SHARE * int(texts.sum()))
+            for keys, positions in WindowTable(self._units, self._starts, texts, size).shared(int(most)):
+                shared = self._shared(keys, positions, most)
                 np.add.at(template, shared, 1)
                 np.add.at(template, shared + size, -1)
-        return np.concatenate([[0], np.cumsum(np.cumsum(template[:-1]) == 0)]).astype(np.int64)
+        np.cumsum(template, out=template)
+        counted = np.zeros(len(template), np.uint32)
+        np.cumsum(template[:-1] == 0, out=counted[1:])
+        return counted
 
     def _shared(self, keys: np.ndarray, positions: np.ndarray, most: float) -> np.ndarray:
         """Positions of the windows whose key stands in more than so many texts."""
         _, number = np.unique(keys, return_inverse=True)
-        pairs = np.unique(number * np.int64(len(self._kind)) + self._part_of[positions]) // len(self._kind)
+        pairs = np.unique(number * np.int64(len(self._kind)) + self._part_of(positions)) // len(self._kind)
         often = np.bincount(pairs) > most
         return np.asarray(positions[often[number]])
 
-    def _windows(self, hashes: np.ndarray, texts: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """`windows` over some of the texts only, with positions among all units."""
-        chosen = np.flatnonzero(np.isin(self._part_of, texts))
-        starts = np.concatenate([[0], np.cumsum(np.diff(self._starts)[texts])])
-        keys, positions = windows(hashes[chosen], starts, size)
-        return keys, chosen[positions]
-
-    def _postings(self, hashes: np.ndarray, texts: np.ndarray, size: int) -> HashTable:
-        keys, positions = self._windows(hashes, texts, size)
-        evidence = self._counted[positions + size] > self._counted[positions]
-        return HashTable(keys[evidence], positions[evidence])
+    def _part_of(self, positions: np.ndarray) -> np.ndarray:
+        """The texts in which these units stand."""
+        return np.searchsorted(self._starts, positions, side="right") - 1
 
     def _short_items(self, parts: _Parts) -> HashTable:
         """Whole texts of the questions that are too short for n-grams; with their answers if they are very short."""
@@ -275,7 +269,7 @@ class ContaminationIndex:
             texts: unit hashes of the rows, and where each row's asked and answered sides begin.
         """
         stride = max(1, len(self._kind))
-        rows, parts = np.divmod(np.unique(rows * np.int64(stride) + self._part_of[at]), np.int64(stride))
+        rows, parts = np.divmod(np.unique(rows * np.int64(stride) + self._part_of(at)), np.int64(stride))
         lengths = np.diff(self._starts)[parts]
         block = np.cumsum(lengths) // _BLOCK
         covered = [np.zeros(0, np.int64)]
@@ -341,16 +335,6 @@ def _unique(rows: np.ndarray, parts: np.ndarray, shares: np.ndarray) -> Found:
     new = np.ones(len(rows), bool)
     new[1:] = (np.diff(rows) != 0) | (np.diff(parts) != 0)
     return Found(rows[new], parts[new], shares[new])
-
-
-def _by_key(keys: np.ndarray) -> Iterator[np.ndarray]:
-    """Positions of the keys in groups of about `_SORTED`, equal keys in one."""
-    bits = max(0, len(keys).bit_length() - _SORTED.bit_length())
-    group = (keys >> U64(63 - bits) >> U64(1)).astype(np.uint16)
-    for number in range(1 << bits):
-        own = np.flatnonzero(group == number)
-        if len(own):
-            yield own
 
 
 def _gathered(starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -24,6 +24,7 @@ _DEVIATIONS = 5  # candidates stay unless their signatures' agreement is this fa
 _BUCKET, _RARE = 32, 8  # the largest groups that give all pairs: by band, and by two values
 _COPIES = 8  # most rows with one signature that are compared one by one
 _FLUSH = 1 << 21
+_ROWS = 1 << 16  # hashed at a time
 _MULTIPLIERS = odd_numbers(BINS, salt=7)
 
 
@@ -92,15 +93,16 @@ class _Found:
 
 def _keys(signatures: U16, rows: I64, start: int, end: int) -> U64:
     """A 64-bit hash of the values `start` to `end` of each of these rows."""
-    return mix(signatures[rows, start:end].astype(np.uint64) @ _MULTIPLIERS[start:end])
+    keys = np.empty(len(rows), np.uint64)
+    for first in range(0, len(rows), _ROWS):
+        some = slice(first, first + _ROWS)
+        keys[some] = mix(signatures[rows[some], start:end].astype(np.uint64) @ _MULTIPLIERS[start:end])
+    return keys
 
 
 def _merge_equal(signatures: U16) -> tuple[I64, I64]:
     """(rows to compare, links): of rows with one signature that are more than 8, the first, linked to the others."""
-    keys = np.empty(len(signatures), np.uint64)
-    for start in range(0, len(signatures), 65536):
-        rows = np.arange(start, min(start + 65536, len(signatures)))
-        keys[rows] = _keys(signatures, rows, 0, BINS)
+    keys = _keys(signatures, np.arange(len(signatures)), 0, BINS)
     _, first, inverse, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
     heads = np.where(counts > _COPIES, first, -1)[inverse]
     rows = np.arange(len(keys))

@@ -12,7 +12,7 @@ from danlu.data.row import Row
 from danlu.data.similarity.arrays import F64, I64, U16
 from danlu.data.similarity.checking import GetTexts, verify
 from danlu.data.similarity.lsh import candidate_pairs
-from danlu.data.similarity.minhash import BINS, signatures
+from danlu.data.similarity.minhash import signatures
 from danlu.data.similarity.rowtext import NO_TEMPLATES, find_templates, row_text, texts_of
 from danlu.data.similarity.templates import Templates
 
@@ -27,6 +27,12 @@ class NearRows:
 
     Where many first questions share a beginning or an end (an instruction, say), two rows are near duplicates only if
     they are with it *and* without it: a long instruction alone makes no two rows alike.
+
+    Args:
+        corpus: the rows.
+        row_signatures: of all of them in order; `pairs` may write over them, since at 256 bytes a row two copies are
+            what most memory would go to.
+        threshold: least Jaccard similarity.
     """
 
     def __init__(self, corpus: Corpus, row_signatures: U16, threshold: float) -> None:
@@ -37,13 +43,12 @@ class NearRows:
 
     def pairs(self) -> tuple[I64, F64]:
         """(pairs i < j that reach the threshold, their similarities); see `candidate_pairs` for those of a crowd."""
-        compared = self._signatures
         if self.templates:
-            compared, end = np.empty((len(self._corpus), BINS), np.uint16), 0
+            end = 0
             for rows in self._corpus.batches():
                 start, end = end, end + len(rows)
-                compared[start:end] = signatures([row_text(row, self.templates) for row in rows])
-        return self.check(candidate_pairs(compared, self.threshold))
+                self._signatures[start:end] = signatures([row_text(row, self.templates) for row in rows])
+        return self.check(candidate_pairs(self._signatures, self.threshold))
 
     def check(self, pairs: I64) -> tuple[I64, F64]:
         """Those of the pairs that reach the threshold, and their similarities."""
@@ -64,7 +69,7 @@ def near_rows(corpus: Corpus, row_signatures: U16, threshold: float) -> tuple[I6
 
     Args:
         corpus: the rows.
-        row_signatures: of all of them in order, from `row_signatures` batch by batch.
+        row_signatures: of all of them in order, from `row_signatures` batch by batch; may be written over.
         threshold: least Jaccard similarity of the sets of 5-grams.
     """
     return NearRows(corpus, row_signatures, threshold).pairs()
