@@ -121,8 +121,12 @@ def export(workspace: str, recipe: Path, overrides: tuple[str, ...]) -> None:
 )
 @recipe_argument
 @set_option
+@click.option(
+    "--time/--no-time", "timed", default=True,
+    help=tr("Run a few steps to tell how long training takes.", "试跑几步以估计训练时间。"), show_default=True,
+)  # fmt: skip
 @click.pass_obj
-def plan(workspace: str, recipe: Path, overrides: tuple[str, ...]) -> None:
+def plan(workspace: str, recipe: Path, overrides: tuple[str, ...], timed: bool) -> None:
     """`danlu plan`."""
     from danlu.pipeline.plan import make_plan
     from danlu.recipe import load_recipe
@@ -141,7 +145,10 @@ def plan(workspace: str, recipe: Path, overrides: tuple[str, ...]) -> None:
     from danlu.pipeline.stages import training_input
     from danlu.training.outlook import look_ahead
 
-    print_outlook(console_of(), look_ahead(training_input(planned, dataset.path)))
+    console = console_of()
+    with console.status(tr("looking ahead", "预估中")):
+        outlook = look_ahead(training_input(planned, dataset.path), timed=timed)
+    print_outlook(console, outlook)
 
 
 @cli.group("recipe", help=tr("Look at recipes.", "查看配方。"))

@@ -50,6 +50,7 @@ def print_outlook(console: Any, outlook: Outlook) -> None:
     )
     console.print(tr(f"free memory: {outlook.free / _GIB:.1f} GiB", f"可用内存：{outlook.free / _GIB:.1f} GiB"))
     _advise(console, outlook)
+    _tell_time(console, outlook)
     if outlook.warning:
         console.print(tr("warning: ", "警告：") + outlook.warning, soft_wrap=True)
 
@@ -68,3 +69,28 @@ def _advise(console: Any, outlook: Outlook) -> None:
         return
     told = f"--set train.checkpointing={best.checkpointing} --set train.batch.micro_tokens={best.micro_tokens}"
     console.print(tr("does not fit as it is; this does: ", "当前设置内存不足；可改用：") + told, soft_wrap=True)
+
+
+def _tell_time(console: Any, outlook: Outlook) -> None:
+    pace, whole, epoch = outlook.pace, outlook.seconds, outlook.epoch_seconds
+    if pace is None or whole is None or epoch is None:
+        return
+    steps, speed = pace.steps, f"{pace.tokens_per_second:,.0f}"
+    console.print(
+        tr(
+            f"about {duration(epoch)} an epoch, {duration(whole)} in all, validation not counted "
+            f"({speed} tokens/s in {steps} steps tried on this machine)",
+            f"每轮约 {duration(epoch)}，全程约 {duration(whole)}，不含验证（在本机试跑 {steps} 步，{speed} token/s）",
+        ),
+        highlight=False,
+    )
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the two largest units that tell something: '2 h 05 min', '40 s'."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{max(whole, 1)} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"

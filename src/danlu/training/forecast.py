@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -121,6 +121,8 @@ def forecast(
             attach_head(model, len(head.labels), seed=0)
     groups = group_plans(hold(model, dtype))
     set_checkpointing(model, config.checkpointing)
+    if objective.needs_reference:  # its numbers do not matter here, their place does
+        examples = [replace(e, reference=(0.0,) * (len(e.pieces) + len(e.contrast))) for e in examples]
     batch = collate(examples, 0, config.unpadded)
     with _without_content() as mode:
         model.to_empty(device="cpu")

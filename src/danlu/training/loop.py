@@ -213,20 +213,7 @@ def optimizer_step(
     """
     started = time.perf_counter()
     rows = [job.train[index] for micro in schedule.step(number).micro_batches for index in micro]
-    weight = sum(example.weight for example in rows)
-    device = _device(job.model)
-
-    def loss_of(batch: Batch) -> torch.Tensor:
-        with autocast(device, job.dtype):
-            return job.objective.loss(job.model, batch) / weight
-
-    def accumulate(micro_batches: Sequence[tuple[int, ...]]) -> torch.Tensor:
-        batches = [_batch(job, [job.train[index] for index in micro]) for micro in micro_batches]
-        with autocast(device, job.dtype):
-            job.objective.before_step(job.model, batches)
-        return learn(job.model, batches, loss_of, state.scaler.scale)
-
-    total = memory.run(number + 1, lambda tokens: schedule.step(number, tokens).micro_batches, accumulate)
+    total = gradients(job, schedule, number, state, memory)
     rate = learning_rate(number, schedule.total, job.config.optimizer)
     figures = update(state, rate, float(total), job.config.optimizer.max_grad_norm)
     seconds, tokens = time.perf_counter() - started, sum(example.tokens for example in rows)
@@ -240,6 +227,25 @@ def optimizer_step(
         "tokens_per_second": round(tokens / seconds, 1),
         **memory.note(number + 1),
     }
+
+
+def gradients(job: TrainingJob, schedule: Schedule, number: int, state: TrainingState, memory: Memory) -> torch.Tensor:
+    """Forward and backward over the micro-batches of a step, as many rows at a time as fit; returns its loss."""
+    rows = [job.train[index] for micro in schedule.step(number).micro_batches for index in micro]
+    weight = sum(example.weight for example in rows)
+    device = _device(job.model)
+
+    def loss_of(batch: Batch) -> torch.Tensor:
+        with autocast(device, job.dtype):
+            return job.objective.loss(job.model, batch) / weight
+
+    def accumulate(micro_batches: Sequence[tuple[int, ...]]) -> torch.Tensor:
+        batches = [_batch(job, [job.train[index] for index in micro]) for micro in micro_batches]
+        with autocast(device, job.dtype):
+            job.objective.before_step(job.model, batches)
+        return learn(job.model, batches, loss_of, state.scaler.scale)
+
+    return memory.run(number + 1, lambda tokens: schedule.step(number, tokens).micro_batches, accumulate)
 
 
 def validate(job: TrainingJob, step: int = 0, memory: Memory | None = None) -> dict[str, float]:

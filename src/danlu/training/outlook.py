@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import psutil
@@ -19,6 +19,7 @@ from danlu.training.method import GroupPlan, Method
 from danlu.training.methods import METHODS
 from danlu.training.objective import Example, Objective
 from danlu.training.objectives import OBJECTIVES
+from danlu.training.pace import Pace, measure_pace
 from danlu.training.run import TrainingInput
 
 Checkpointing = Literal["off", "selective", "full"]
@@ -57,6 +58,9 @@ class Outlook:
         free: bytes of memory that are free on the device.
         choices: the recipe's own way first, then others in the order in which they cost time, up to one that fits.
         warning: about the learning rate, or "".
+        pace: what a few steps took, done the way that fits; None: they were not asked for, or nothing fits.
+        epochs: of the recipe.
+        share: of their steps that the recipe's limit leaves.
     """
 
     groups: Sequence[GroupPlan]
@@ -67,6 +71,24 @@ class Outlook:
     free: int
     choices: Sequence[Choice]
     warning: str
+    pace: Pace | None
+    epochs: int
+    share: float = 1.0
+
+    @property
+    def seconds(self) -> float | None:
+        """Of the whole run, validation and checkpoints not counted; None where no step was tried."""
+        return None if self.pace is None else self.pace.seconds(self._all_tokens, self.steps)
+
+    @property
+    def epoch_seconds(self) -> float | None:
+        """Of one epoch, a run that ends earlier having less."""
+        seconds = self.seconds
+        return None if seconds is None else seconds * self.tokens / self._all_tokens
+
+    @property
+    def _all_tokens(self) -> float:
+        return self.tokens * self.epochs * self.share
 
     @property
     def advice(self) -> Choice | None:
@@ -74,8 +96,12 @@ class Outlook:
         return next((choice for choice in self.choices if choice.fits), None)
 
 
-def look_ahead(given: TrainingInput) -> Outlook:
-    """The outlook of a train stage; neither weights are read nor a step is made.
+def look_ahead(given: TrainingInput, *, timed: bool = False) -> Outlook:
+    """The outlook of a train stage. Weights are read, and a few steps made and forgotten, only to tell the time.
+
+    Args:
+        given: the stage's input.
+        timed: whether to tell it.
 
     Raises:
         UserError: the recipe does not fit the model or the rows.
@@ -88,26 +114,36 @@ def look_ahead(given: TrainingInput) -> Outlook:
     free = _free(device)
     choices: list[Choice] = []
     for checkpointing, micro_tokens in _ways(config):
-        changed = config.model_copy(
-            update={
-                "checkpointing": checkpointing,
-                "batch": config.batch.model_copy(update={"micro_tokens": micro_tokens}),
-            }
-        )
+        changed = _changed(config, checkpointing, micro_tokens)
         found = forecast(given.base.path, method, objective, changed, _heaviest(examples, micro_tokens), dtype)
         choices.append(Choice(checkpointing, micro_tokens, found, found.total <= ROOM * free))
         if choices[-1].fits:
             break
+    fitting = next((choice for choice in choices if choice.fits), None)
+    pace = measure_pace(_run_as(given, fitting), objective, examples) if timed and fitting is not None else None
+    steps, every = _steps(given, examples)
     return Outlook(
         groups=choices[0].forecast.groups,
         rows=len(examples),
-        steps=_steps(given, examples),
+        steps=steps,
         tokens=sum(example.tokens for example in examples),
         learned=sum(example.learned for example in examples),
         free=free,
         choices=choices,
         warning=rate_warning(config.method.type, config.optimizer, from_scratch=given.model.weights == "random") or "",
+        pace=pace,
+        epochs=config.epochs,
+        share=steps / every,
     )
+
+
+def _run_as(given: TrainingInput, choice: Choice) -> TrainingInput:
+    return replace(given, train=_changed(given.train, choice.checkpointing, choice.micro_tokens))
+
+
+def _changed(config: TrainSection, checkpointing: Checkpointing, micro_tokens: int) -> TrainSection:
+    batch = config.batch.model_copy(update={"micro_tokens": micro_tokens})
+    return config.model_copy(update={"checkpointing": checkpointing, "batch": batch})
 
 
 def _ways(config: TrainSection) -> Iterator[tuple[Checkpointing, int]]:
@@ -134,14 +170,15 @@ def _heaviest(examples: Sequence[Example], micro_tokens: int) -> list[Example]:
     return [examples[index] for index in max(groups, key=weight)]
 
 
-def _steps(given: TrainingInput, examples: Sequence[Example]) -> int:
+def _steps(given: TrainingInput, examples: Sequence[Example]) -> tuple[int, int]:
+    """(steps of the run, steps of all its epochs)."""
     batch = given.train.batch
     sizes = [example.longest for example in examples]
     total = sum(
         count_steps(sizes, seed=given.seed, epoch=epoch, step_tokens=batch.step_tokens, step_rows=batch.step_rows)
         for epoch in range(given.train.epochs)
     )
-    return min(total, given.train.max_steps or total)
+    return min(total, given.train.max_steps or total), total
 
 
 def _free(device: torch.device) -> int:

@@ -20,6 +20,7 @@ from danlu.models.identity import ModelFolder
 from danlu.models.loading import load_model
 from danlu.recipe.errors import UserError
 from danlu.recipe.model import ModelSection
+from danlu.recipe.optimizer import rate_warning
 from danlu.recipe.train import TrainSection
 from danlu.training.activations import set_checkpointing
 from danlu.training.determinism import settled
@@ -76,11 +77,52 @@ def run_training(
         InternalFault: training diverged.
     """
     check_dataset_rendering(given.dataset, given.renderer.rendering_hash)
+    warning = rate_warning(given.train.method.type, given.train.optimizer, from_scratch=given.model.weights == "random")
+    if warning is not None:
+        on_event({"event": "fault", "kind": "learning_rate", "reason": warning})
+    objective: Objective = OBJECTIVES.load(given.train.objective.type)(given.train.objective)
+    examples = {split: objective.examples(load_samples(given.dataset, split)) for split in SPLITS}
+    job, method, test = make_job(given, objective, examples, work, on_event)
+    device, dtype, model = default_device(), job.dtype, job.model
+    plans = group_plans(model)
+    with settled(device, given.train.deterministic) as determinism:
+        outcome = train(job)
+    save = partial(_save, given, method, objective, model)
+    written = _write(job, outcome, test, out, save)
+    return {
+        **outcome.facts(),
+        "precision": str(dtype).removeprefix("torch."),
+        "device": str(device),
+        "determinism": determinism,
+        "trained_parameters": sum(plan.trained for plan in plans),
+        "parameters": sum(plan.total for plan in plans),
+        "groups": [asdict(plan) for plan in plans],
+        **written,
+    }
+
+
+def make_job(
+    given: TrainingInput,
+    objective: Objective,
+    examples: dict[str, list[Example]],
+    work: Path,
+    on_event: Callable[[dict[str, Any]], None],
+) -> tuple[TrainingJob, Method, list[Example]]:
+    """(what the loop needs, the method that prepared the model, the examples of the test split).
+
+    Args:
+        given: what to train, on what.
+        objective: of the recipe.
+        examples: of each split, without the reference that some objectives need: it is computed here.
+        work: folder for checkpoints and history.
+        on_event: told of everything that happens.
+
+    Raises:
+        UserError: the recipe does not fit the model.
+    """
     device = default_device()
     dtype = compute_dtype(given.train.precision, device)
     method: Method = METHODS.load(given.train.method.type)(given.train.method)
-    objective: Objective = OBJECTIVES.load(given.train.objective.type)(given.train.objective)
-    examples = {split: objective.examples(load_samples(given.dataset, split)) for split in SPLITS}
     model: torch.nn.Module = _base(given, method, dtype, device)
     if objective.needs_reference:
         examples = _with_reference(given, model, examples, dtype, work, on_event)
@@ -90,7 +132,6 @@ def run_training(
         attach_head(model, len(head.labels), seed=given.seed)
     hold(model, dtype)
     set_checkpointing(model, given.train.checkpointing)
-    plans = group_plans(model)
     seed_everything(given.seed)
     job = TrainingJob(
         model=model,
@@ -105,20 +146,7 @@ def run_training(
         on_event=on_event,
         rates=method.rates(),
     )
-    with settled(device, given.train.deterministic) as determinism:
-        outcome = train(job)
-    save = partial(_save, given, method, objective, model)
-    written = _write(job, outcome, examples["test"], out, save)
-    return {
-        **outcome.facts(),
-        "precision": str(dtype).removeprefix("torch."),
-        "device": str(device),
-        "determinism": determinism,
-        "trained_parameters": sum(plan.trained for plan in plans),
-        "parameters": sum(plan.total for plan in plans),
-        "groups": [asdict(plan) for plan in plans],
-        **written,
-    }
+    return job, method, examples["test"]
 
 
 def _write(

@@ -85,9 +85,9 @@ class Kto(PlainObjective):
         return {
             "loss": losses.sum(),
             "desirable": liked.sum(),
-            "desirable_reward": seen[liked].sum(),
+            "desirable_reward": seen.where(liked, 0.0).sum(),
             "undesirable": (~liked).sum(),
-            "undesirable_reward": seen[~liked].sum(),
+            "undesirable_reward": seen.where(~liked, 0.0).sum(),
         }
 
 

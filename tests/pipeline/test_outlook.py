@@ -1,0 +1,97 @@
+"""`danlu plan`: what it foretells of every tiny recipe, and that foretelling changes nothing."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from danlu import cli
+from danlu.pipeline.execute import execute
+from danlu.pipeline.outlook import duration
+from danlu.pipeline.plan import make_plan
+from danlu.pipeline.stages import training_input
+from danlu.recipe import load_recipe
+from danlu.runs import Workspace
+from danlu.training.outlook import look_ahead
+from danlu.training.pace import Pace
+
+TINY = sorted((Path(__file__).parents[2] / "recipes" / "tiny").glob("*.yaml"))
+
+
+def plan(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setenv("DANLU_LANG", "en")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(sys, "argv", ["danlu", *arguments])
+    try:
+        cli.main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def files(folder: Path) -> list[Path]:
+    """All but those of the database, which come and go."""
+    return sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("danlu."))
+
+
+@pytest.mark.parametrize("path", TINY, ids=lambda path: path.stem)
+def test_every_recipe_is_timed(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    execute(load_recipe(path), Workspace(tmp_path), until="data")
+    before = files(tmp_path)
+    assert plan(monkeypatch, "--workspace", str(tmp_path), "plan", str(path)) == 0
+    said = capsys.readouterr().out
+    found = re.search(r"about (\d+) s an epoch, (\d+) s in all, .* \(([\d,]+) tokens/s in (\d) steps tried", said)
+    assert found and int(found[3].replace(",", "")) > 0 and int(found[4]) >= 1, said
+    assert files(tmp_path) == before
+
+
+def test_no_step_is_tried_where_nobody_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = next(path for path in TINY if path.stem == "lora")
+    assert plan(monkeypatch, "--workspace", str(tmp_path), "plan", str(recipe)) == 0
+    assert "danlu data" in capsys.readouterr().out
+    execute(load_recipe(recipe), Workspace(tmp_path), until="data")
+    monkeypatch.setattr("danlu.training.outlook.measure_pace", lambda *given: pytest.fail("timed"))
+    assert plan(monkeypatch, "--workspace", str(tmp_path), "plan", "--no-time", str(recipe)) == 0
+    said = capsys.readouterr().out
+    assert "an epoch," not in said and "peak GiB" in said
+
+
+def test_nothing_is_tried_that_does_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = next(path for path in TINY if path.stem == "lora")
+    workspace = Workspace(tmp_path)
+    made = execute(load_recipe(recipe), workspace, until="data")
+    given = training_input(make_plan(load_recipe(recipe)), made.artifacts["data"].path)
+    monkeypatch.setattr("danlu.training.outlook._free", lambda device: 1000)
+    found = look_ahead(given, timed=True)
+    assert found.advice is None and found.pace is None and found.seconds is None
+
+
+def test_a_limit_of_steps_shortens_the_run_and_not_the_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = next(path for path in TINY if path.stem == "lora")
+    made = execute(load_recipe(recipe), Workspace(tmp_path), until="data")
+    monkeypatch.setattr("danlu.training.outlook.measure_pace", lambda *given: Pace(100.0, 0.0, 3))
+    told = {}
+    for limit in ("null", "1"):
+        changed = load_recipe(recipe, (f"train.max_steps={limit}", "train.epochs=2", "train.batch.step_tokens=100"))
+        told[limit] = look_ahead(training_input(make_plan(changed), made.artifacts["data"].path), timed=True)
+    whole, cut = told["null"], told["1"]
+    assert cut.steps == 1 < whole.steps
+    assert whole.epoch_seconds == pytest.approx(whole.tokens / 100) == pytest.approx(cut.epoch_seconds)
+    assert whole.seconds == pytest.approx(2 * whole.tokens / 100)
+    assert cut.seconds == pytest.approx(2 * whole.tokens / 100 / whole.steps)
+
+
+def test_updates_count_beside_tokens() -> None:
+    assert Pace(50.0, 0.5, 3).seconds(1000, 8) == pytest.approx(24.0)
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.2, "1 s"), (59.4, "59 s"), (61, "1 min 01 s"), (7500, "2 h 05 min")])
+def test_durations(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
