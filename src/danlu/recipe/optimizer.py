@@ -51,6 +51,12 @@ class OptimizerSection(Section):
         default=None, gt=0, lt=1, description="validate and save a moving average of the weights with this decay"
     )
 
+    offload: bool = Field(
+        default=False,
+        description="on a GPU: hold the optimizer's state in the computer's memory and step there; slower, and with "
+        "AdamW 8 bytes less for each parameter that trains",
+    )
+
     @field_validator("warmup")
     @classmethod
     def _share_or_steps(cls, value: float) -> float:

@@ -21,7 +21,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from danlu.models.device import autocast
+from danlu.models.device import autocast, default_device
 from danlu.models.heads import attach_head
 from danlu.models.loading import empty_model
 from danlu.recipe.train import TrainSection
@@ -141,7 +141,8 @@ def forecast(
         trained = sum(parameter.numel() for parameter in trainable(model).values())
         if method.quantization is not None:
             weights -= _saved_by_four_bits(model)
-    state = STATE_BYTES[config.optimizer.type] + (4.0 if config.optimizer.ema is not None else 0.0)
+    away = config.optimizer.offload and default_device().type != "cpu"
+    state = (0.0 if away else STATE_BYTES[config.optimizer.type]) + (4.0 if config.optimizer.ema is not None else 0.0)
     return Forecast(weights, round(state * trained), live.peak, batch.input_ids.numel(), groups)
 
 

@@ -11,6 +11,7 @@ import torch
 
 from danlu.recipe.errors import UserError
 from danlu.recipe.optimizer import Optimizer, OptimizerSection, RateOverride
+from danlu.training.offload import offloaded
 from danlu.training.optimizers import OPTIMIZERS
 
 Group = dict[str, Any]
@@ -33,7 +34,10 @@ def make_optimizer(
     Raises:
         UserError: an override matches no parameter, or the optimizer's package is not installed.
     """
-    optimizer: torch.optim.Optimizer = OPTIMIZERS.load(config.type)(parameter_groups(parameters, config, rates), config)
+    make, groups = OPTIMIZERS.load(config.type), parameter_groups(parameters, config, rates)
+    if config.offload and any(parameter.device.type != "cpu" for parameter in parameters.values()):
+        return offloaded(groups, lambda twins: make(twins, config))
+    optimizer: torch.optim.Optimizer = make(groups, config)
     return optimizer
 
 
