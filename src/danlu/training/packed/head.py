@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from danlu.training.packed.products import product
+
 CHUNK = 1 << 22
 """Logits held at once (16 MiB in fp32): about what a CPU's cache holds, and enough rows for a fast product."""
 
@@ -38,7 +40,7 @@ class _Losses(torch.autograd.Function):
             rows = max(64, CHUNK // weight.shape[0])
             for start in range(0, len(labels), rows):
                 part = slice(start, start + rows)
-                logits = torch.mm(states[part], held.t()).float()
+                logits = product(states[part], held.t()).float()
                 picks = labels[part, None]
                 top, place = logits.max(1, keepdim=True)
                 level = top - logits.gather(1, picks)
@@ -47,7 +49,7 @@ class _Losses(torch.autograd.Function):
                 losses[part] = (level - chances.gather(1, place).log_()).squeeze(1)
                 if slopes is not None:
                     chances.scatter_add_(1, picks, torch.full_like(level, -1.0))
-                    torch.mm(chances.to(states.dtype), held, out=slopes[part])
+                    slopes[part] = product(chances.to(states.dtype), held)
         ctx.save_for_backward(slopes)
         return losses
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import torch
 
+from danlu.training.packed.products import by_onednn, product, product_plus
+
 
 @dataclass(frozen=True)
 class Linear:
@@ -53,7 +55,7 @@ class _Project(torch.autograd.Function):
     ) -> torch.Tensor:
         layers = _layers(flat, scales, states.dtype)
         downs = [layer.down for layer in layers if layer.down is not None]
-        inner = torch.mm(states, torch.cat(downs).t()) if downs else None  # [T, sum of R]
+        inner = product(states, torch.cat(downs).t()) if downs else None  # [T, sum of R]
         out = states.new_empty(states.shape[0], sum(layer.weight.shape[0] for layer in layers))
         start = rank = 0
         for layer in layers:
@@ -82,16 +84,16 @@ class _Project(torch.autograd.Function):
             part = grad[:, start : start + layer.weight.shape[0]]
             at, want = 4 * index, needs[3 + 4 * index : 7 + 4 * index]
             if needs[0]:
-                back = torch.mm(part, layer.weight) if back is None else back.addmm_(part, layer.weight)
+                back = product(part, layer.weight) if back is None else product_plus(part, layer.weight, back)
             if want[0]:
-                found[at] = torch.mm(part.t(), states)
+                found[at] = product(part.t(), states)
             if want[1]:
                 found[at + 1] = part.sum(0)
             if layer.down is not None and layer.up is not None:
                 width = layer.down.shape[0]
-                inners.append(torch.mm(layer.up.t(), part.t()).mul_(layer.scale))
+                inners.append(product(layer.up.t(), part.t()).mul_(layer.scale))
                 if want[3]:
-                    found[at + 3] = torch.mm(inner[:, rank : rank + width].t(), part).mul_(layer.scale).t().contiguous()
+                    found[at + 3] = product(inner[:, rank : rank + width].t(), part).mul_(layer.scale).t().contiguous()
                 rank += width
             start += layer.weight.shape[0]
         if inners:
@@ -102,14 +104,19 @@ class _Project(torch.autograd.Function):
 
 def _first(out: torch.Tensor, states: torch.Tensor, layer: Linear, residual: torch.Tensor | None) -> None:
     """x W^T into `out`, with what is added to it."""
-    if residual is not None:
-        torch.addmm(residual, states, layer.weight.t(), out=out)
+    right = layer.weight.t()
+    if by_onednn(states, right):
+        out.copy_(product(states, right) if residual is None else product_plus(states, right, residual))
+        if layer.bias is not None:
+            out += layer.bias
+    elif residual is not None:
+        torch.addmm(residual, states, right, out=out)
         if layer.bias is not None:
             out += layer.bias
     elif layer.bias is not None:
-        torch.addmm(layer.bias, states, layer.weight.t(), out=out)
+        torch.addmm(layer.bias, states, right, out=out)
     else:
-        torch.mm(states, layer.weight.t(), out=out)
+        torch.mm(states, right, out=out)
 
 
 def _through_adapters(
@@ -121,13 +128,13 @@ def _through_adapters(
 ) -> torch.Tensor | None:
     """Gradients of all A at once into `found`, and what flows on through them to the states."""
     downs = torch.cat([layer.down for layer in layers if layer.down is not None])
-    grads = torch.mm(inners, states)  # [sum of R, D]
+    grads = product(inners, states)  # [sum of R, D]
     rank = 0
     for index, layer in enumerate(layers):
         if layer.down is not None:
             found[4 * index + 2] = grads[rank : rank + layer.down.shape[0]]
             rank += layer.down.shape[0]
-    return None if back is None else back.addmm_(inners.t(), downs)
+    return None if back is None else product_plus(inners.t(), downs, back)
 
 
 def _layers(flat: Sequence[torch.Tensor | None], scales: Sequence[float], dtype: torch.dtype) -> list[Linear]:
