@@ -1,8 +1,8 @@
 """Products of matrices by the library that is fastest for them on this machine.
 
 torch multiplies fp32 matrices on a CPU by MKL, which keeps to AVX2 on processors that are not Intel's. oneDNN, which is
-in torch too and multiplies its bf16 matrices, takes AVX-512 wherever there is one: 250 GFLOP/s in place of 110 on a core
-of an AMD EPYC, and just as exact, in another order of summation.
+in torch too and multiplies its bf16 matrices, takes AVX-512 wherever there is one: 250 GFLOP/s in place of 110 on a
+core of an AMD EPYC, and just as exact, in another order of summation.
 
 Legend: M, K, N sizes of the matrices.
 """
@@ -34,8 +34,8 @@ def product_plus(left: torch.Tensor, right: torch.Tensor, given: torch.Tensor) -
 def by_onednn(left: torch.Tensor, right: torch.Tensor) -> bool:
     """Whether this product goes to oneDNN by danlu's own choice: fp32 on a CPU with AVX-512.
 
-    The right matrix must lie in one piece, in either order: for a slice of a wider one oneDNN falls back to plain loops,
-    some hundred times slower.
+    The right matrix must lie in one piece, in either order: for a slice of a wider one oneDNN falls back to plain
+    loops, some hundred times slower.
     """
     plain = left.dtype == torch.float32 and left.device.type == "cpu" and type(left) is torch.Tensor
     return plain and 1 in left.stride() and (right.is_contiguous() or right.t().is_contiguous()) and _works()
