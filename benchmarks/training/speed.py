@@ -58,8 +58,7 @@ class Contestant:
 
 def contestants() -> list[Contestant]:
     return [
-        Contestant("danlu", {"tool": "danlu", "best": True, "batch": {"micro_tokens": 512}}, "danlu"),
-        Contestant("danlu default", {"tool": "danlu", "best": True}, "danlu"),
+        Contestant("danlu", {"tool": "danlu", "best": True}, "danlu"),
         Contestant("danlu, decoder: transformers", {"tool": "danlu", "best": False}, "danlu"),
         Contestant("Trainer, batch 8", {"tool": "trainer", "best": False}, "trl"),
         Contestant("Trainer, 8 x 1", {"tool": "trainer", "best": True}, "trl"),
