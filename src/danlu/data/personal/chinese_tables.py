@@ -48,3 +48,23 @@ def name_tables() -> NameTables:
             (*t["given_strong"], *t["given_weak"], *(w[0] for w in t["titles"]), *(w[1] for w in t["surnames_double"]))
         ),
     )
+
+
+@cache
+def name_characters() -> dict[str, tuple[float, float]]:
+    """For a character: the logarithms of its share among given names against its share in text, and of the former."""
+    found = {}
+    for word in table("name_characters")["characters"]:
+        share, often = word[1:].split(",")
+        found[word[0]] = (int(share) / 10, int(often) / 10)
+    return found
+
+
+@cache
+def name_weights() -> dict[tuple[str, str], float]:
+    """The scorer's weight of each feature, made by `benchmarks/data/train_names.py`."""
+    return {
+        (section, value): int(weight) / 100
+        for section, words in table("name_weights").items()
+        for value, weight in (word.rsplit("=", 1) for word in words)
+    }

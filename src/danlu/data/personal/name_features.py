@@ -1,0 +1,127 @@
+"""What a candidate for a Chinese name shows a scorer: its characters, how it is cut into words, what stands around."""
+
+from __future__ import annotations
+
+
+from danlu.data.personal.chinese_tables import name_characters, name_tables
+from danlu.data.personal.chinese_words import Words, is_known, tag_of
+from danlu.data.personal.name_surroundings import after, alone, before, head_at, title_at
+
+Feature = tuple[str, str]
+_RANKS = (10, 30, 60, 100, 180, 300)
+_OPEN = frozenset("，。！？；、：\n,.;!?:\"“「(（|/ \t<>《》”」)）'‘’@*#-=")
+
+
+def name_numbers(name: str, family: int) -> list[tuple[str, float]]:
+    """How likely surname and given name are by their characters: each a number that has one weight."""
+    values = [name_characters().get(c, (-5.0, -11.0)) for c in name[family:]]
+    size = "one" if len(values) == 1 else "two"
+    return [
+        (f"llr {size}", sum(v[0] for v in values)),
+        (f"low {size}", min(v[0] for v in values)),
+        (f"often {size}", sum(v[1] for v in values) / len(values) + 7.0),
+    ]
+
+
+def name_features(name: str, family: int) -> list[Feature]:
+    """What the name itself shows: surname, last character, and whether parts of it are words."""
+    t = name_tables()
+    surname, given = name[:family], name[family:]
+    kind = f"{family}{len(given)}"
+    place = t.rank.get(surname, 999)
+    rank = "double" if family == 2 else str(sum(place >= limit for limit in _RANKS))
+    found = [
+        ("kind", kind),
+        ("rank", rank + kind[1]),
+        ("surname", surname),
+        ("first", given[0]),
+        ("last", kind[1] + given[-1]),
+        ("whole", kind + _tag(name)),
+        ("listed", str(name in t.not_names) + str(name[:2] in t.not_names)),
+    ]
+    if len(given) == 2:
+        found += [("begin", _tag(name[:2])), ("given", _tag(given)), ("twice", str(given[0] == given[1]))]
+    if surname in t.rare:
+        found.append(("rare", kind))
+    return found
+
+
+def left_features(text: str, at: int, words: Words) -> list[Feature]:
+    """What stands in front, the same for each candidate that begins at an offset."""
+    last = _plain(text[at - 1 : at] if at else "")
+    found = [("before", f"{before(text, at, words):.1f}"), ("l", last), ("ll", _plain(text[max(0, at - 2) : at]))]
+    if head_at(text, at):
+        found.append(("head", ""))
+    word = words.end(at)
+    if word and last not in _OPEN:
+        found += [("left word", word), ("left tag", f"{tag_of(word)[:2]}{min(len(word), 2)}")]
+    if words.start(at) is None:
+        glued = words.start(at - 1)
+        found.append(("glued", f"{text[at - 1]}" if glued else ""))
+        found.append(("glued to", f"{min(len(glued), 4)}{is_known(glued)}" if glued else ""))
+    return found
+
+
+def cut_features(text: str, at: int, size: int, words: Words) -> list[Feature]:
+    """How the segmenter cuts the candidate: the lengths of its words, what they are, and what hangs over its end."""
+    place, end = at, at + size
+    pattern, tags = [], []
+    while place < end:
+        word = words.start(place)
+        if word is None:  # begins inside a word: what is left of it
+            pattern.append("x")
+            place += 1
+            continue
+        pattern.append(str(min(len(word), 5)))
+        if len(word) > 1 or place > at:
+            tags.append(_tag(word) if len(word) > 1 else "1" + tag_of(word)[:1])
+        place += len(word)
+    over = place - end
+    cut = f"{size}:{''.join(pattern)}"
+    found = [("cut", cut), ("cut tags", f"{cut}:{' '.join(tags)}".replace(" ", ","))]
+    if over > 0:
+        found += [("over", f"{min(over, 3)}{is_known(words.end(place) or '')}"), ("hangs", _plain(text[end:place]))]
+    return found
+
+
+def right_features(text: str, end: int, words: Words) -> list[Feature]:
+    """What stands behind a candidate."""
+    first = _plain(text[end : end + 1])
+    found = [("after", f"{after(text, end, words):.1f}"), ("r", first), ("rr", _plain(text[end : end + 2]))]
+    if title_at(text, end, words):
+        found.append(("title", ""))
+    word = words.start(end)
+    if word and first not in _OPEN:
+        found += [("right word", word), ("right tag", f"{tag_of(word)[:2]}{min(len(word), 2)}")]
+    return found
+
+
+def both_features(text: str, at: int, size: int, left: list[Feature], right: list[Feature]) -> list[Feature]:
+    """What stands on both sides together."""
+    sides = f"{_side(left, 'left tag')}|{_side(right, 'right tag')}"
+    return [("sides", f"{size}{sides}"), ("alone", f"{size}{alone(text, at, at + size):.1f}")]
+
+
+def _side(found: list[Feature], tag: str) -> str:
+    """A side in a word: the tag of the word there, or the kind of mark."""
+    for name, value in found:
+        if name == tag:
+            return value[:1]
+        if name == "head":
+            return "head"
+    mark = found[1][1]
+    return mark if mark in ("^", "，", "。", "、", "0", "a") else "."
+
+
+def _tag(word: str) -> str:
+    return tag_of(word)[:2] or ("known" if is_known(word) else "-")
+
+
+def _plain(text: str) -> str:
+    """Characters as a key: digits and letters as one each, no spaces."""
+    if not text:
+        return "^"
+    return "".join(
+        "0" if c.isdigit() else "a" if c.isascii() and c.isalpha() else "|" if c == "\n" else "_" if c.isspace() else c
+        for c in text
+    )
