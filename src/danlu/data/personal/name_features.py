@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-from danlu.data.personal.chinese_tables import name_characters, name_tables
+from danlu.data.personal.chinese_tables import name_characters, name_surnames, name_tables
 from danlu.data.personal.chinese_words import Words, is_known, tag_of
 from danlu.data.personal.name_surroundings import after, alone, before, head_at, title_at
 
@@ -19,6 +19,7 @@ def name_numbers(name: str, family: int) -> list[tuple[str, float]]:
     return [
         (f"llr {size}", sum(v[0] for v in values)),
         (f"low {size}", min(v[0] for v in values)),
+        (f"surname {size}", name_surnames().get(name[:family], 5.0)),
         (f"often {size}", sum(v[1] for v in values) / len(values) + 7.0),
     ]
 
