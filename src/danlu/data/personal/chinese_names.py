@@ -16,9 +16,10 @@ from danlu.data.personal.name_features import (
     left_features,
     name_features,
     name_numbers,
+    plain,
     right_features,
 )
-from danlu.data.personal.name_surroundings import LEADS, LINKS, before, is_title, title_at
+from danlu.data.personal.name_surroundings import LINKS, before, is_title, title_at
 from danlu.data.personal.spans import Span
 from danlu.data.personal.spelt_names import spelt_names
 
@@ -38,9 +39,10 @@ _NAME_LABEL = re.compile(
 
 
 # A name where the scorer finds it likelier than none by this much (in logarithms of the odds).
-_ENOUGH = -0.9
-# Names that are less likely by themselves are not looked at, behind a word such as 患者 or a link, or anywhere.
-_HOPELESS, _POOR = -9.0, -7.0
+_ENOUGH = -1.5
+# Looking closely is what costs. Left before the text is cut into words: what the name, then the name and two characters
+# on both sides, make unlikely by weights of their own. Left after it: what name and all that is in front make unlikely.
+_HOPELESS, _GATE, _FAINT = -5.0, -2.7, -2.5
 
 
 def chinese_names(text: str) -> Iterator[Span]:
@@ -101,17 +103,32 @@ def _pairs() -> re.Pattern[str]:
 
 def _promising(text: str, at: int, t: NameTables) -> bool:
     """Whether what stands at `at` is worth the segmenter's time, by its characters alone."""
-    hope = _hope(text[at : at + 4])
-    if hope > _POOR or (hope > _HOPELESS and (text[at - 1 : at] in LEADS or text[at - 1 : at] in t.head_ends)):
-        return True
+    if _hope(text[at : at + 3]) >= _HOPELESS:
+        family, sizes = _sizes(text, at)
+        least = _GATE - _at_side(text[max(0, at - 2) : at], front=True)
+        for size in sizes:
+            end = at + size
+            if _worth(text[at:end], family)[0] + _at_side(text[end : end + 2], front=False) >= least:
+                return True
     return text[at + 1 : at + 2] in t.title_heads and is_title(text, at + 1)
 
 
 @lru_cache(maxsize=1 << 17)
-def _hope(four: str) -> float:
-    """The most that a name beginning with these characters is worth by itself."""
-    family, sizes = _sizes(four, 0)
-    return max((_worth(four[:size], family) for size in sizes if len(four) >= size), default=-99.0)
+def _hope(three: str) -> float:
+    """The most that a name which begins with these characters is worth by itself to the first look."""
+    t = name_tables()
+    if three[:2] in t.doubles:
+        return 0.0
+    return max(_worth(three[:size], 1)[0] for size in (2, 3)) if three[0] in t.rank else -99.0
+
+
+@lru_cache(maxsize=1 << 15)
+def _at_side(two: str, front: bool) -> float:
+    """What the two characters in front or behind are worth to the first look."""
+    weights = name_weights(gate=True)
+    one, both = ("l", "ll") if front else ("r", "rr")
+    near = two[-1:] if front else two[:1]
+    return weights.get((one, plain(near)), 0.0) + weights.get((both, plain(two)), 0.0)
 
 
 def _sizes(text: str, at: int) -> tuple[int, tuple[int, ...]]:
@@ -122,15 +139,18 @@ def _sizes(text: str, at: int) -> tuple[int, tuple[int, ...]]:
     return 1, (3, 2) if text[at] in t.rank else ()
 
 
-@lru_cache(maxsize=1 << 16)
-def _worth(name: str, family: int) -> float:
-    """What the scorer makes of a name by itself; very little where a character is in no given name."""
+@lru_cache(maxsize=1 << 17)
+def _worth(name: str, family: int) -> tuple[float, float]:
+    """What a name is worth by itself, to the first look and to the scorer; very little with an odd character."""
     known = name_characters()
-    if any(c not in known for c in name[family:]):
-        return -99.0
-    weights = name_weights()
-    worth = sum(weights.get(found, 0.0) for found in name_features(name, family))
-    return worth + sum(weights.get((key, ""), 0.0) * number for key, number in name_numbers(name, family))
+    if len(name) <= family or any(c not in known for c in name[family:]):
+        return -99.0, -99.0
+    found, numbers = name_features(name, family), name_numbers(name, family)
+    first, weights = name_weights(gate=True), name_weights()
+    return (
+        sum(first.get(f, 0.0) for f in found) + sum(first.get((key, ""), 0.0) * n for key, n in numbers),
+        sum(weights.get(f, 0.0) for f in found) + sum(weights.get((key, ""), 0.0) * n for key, n in numbers),
+    )
 
 
 def _best(text: str, at: int, words: Words) -> tuple[int, float] | None:
@@ -139,23 +159,21 @@ def _best(text: str, at: int, words: Words) -> tuple[int, float] | None:
     family, sizes = _sizes(text, at)
     if text[at + family : at + family + 1] in t.title_heads and title_at(text, at + family, words):
         return (family, 4.0) if sizes and _is_surname_alone(text, at, family, words) else None
+    if not sizes:
+        return None
+    worth = [_worth(text[at : at + size], family)[1] for size in sizes]
+    left = left_features(text, at, words)
+    around = _sum(left)
     best: tuple[int, float] | None = None
-    left: list[Feature] = []
-    around = 0.0
-    for size in sizes:
-        name = text[at : at + size]
-        worth = _worth(name, family) if len(name) == size else -99.0
-        if worth < _HOPELESS:
+    for size, score in zip(sizes, worth, strict=True):
+        score += around
+        if score < _FAINT or at + size > len(text):
             continue
-        if not left:
-            left = left_features(text, at, words)
-            around = _sum(left)
         found = [*cut_features(text, at, size, words), *right_features(text, at + size, words)]
-        found += both_features(text, at, size, left, found)
-        score = worth + around + _sum(found)
-        if score >= _ENOUGH and (best is None or score > best[1]) and not _is_famous(text, at, name, words):
+        score += _sum(found) + _sum(both_features(text, at, size, left, found))
+        if score >= _ENOUGH and (best is None or score > best[1]):
             best = size, score
-    return best
+    return best if best and not _is_famous(text, at, text[at : at + best[0]], words) else None
 
 
 def _is_surname_alone(text: str, at: int, family: int, words: Words) -> bool:
@@ -169,8 +187,8 @@ def _is_surname_alone(text: str, at: int, family: int, words: Words) -> bool:
 
 
 def _sum(found: list[Feature]) -> float:
-    weights = name_weights()
-    return sum([weights.get(feature, 0.0) for feature in found])
+    weigh = name_weights().get
+    return sum([weigh(feature, 0.0) for feature in found])
 
 
 def _is_famous(text: str, at: int, name: str, words: Words) -> bool:

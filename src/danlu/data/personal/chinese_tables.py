@@ -67,10 +67,11 @@ def name_surnames() -> dict[str, float]:
 
 
 @cache
-def name_weights() -> dict[tuple[str, str], float]:
-    """The scorer's weight of each feature, made by `benchmarks/data/train_names.py`."""
+def name_weights(gate: bool = False) -> dict[tuple[str, str], float]:
+    """The scorer's weight of each feature, or those by characters alone, made by `benchmarks/data/train_names.py`."""
     return {
-        (section, value): int(weight) / 100
+        (section.removeprefix("gate "), value): int(weight) / 100
         for section, words in table("name_weights").items()
+        if section.startswith("gate ") is gate
         for value, weight in (word.rsplit("=", 1) for word in words)
     }

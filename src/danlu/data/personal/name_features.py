@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 
 from danlu.data.personal.chinese_tables import name_characters, name_surnames, name_tables
 from danlu.data.personal.chinese_words import Words, is_known, tag_of
@@ -9,6 +11,8 @@ from danlu.data.personal.name_surroundings import after, alone, before, head_at,
 
 Feature = tuple[str, str]
 _RANKS = (10, 30, 60, 100, 180, 300)
+_TAGS = frozenset(("left tag", "right tag"))
+_MARKS = frozenset(("", "，", "。", "、", ":", ",", "(", ")"))
 _OPEN = frozenset("，。！？；、：\n,.;!?:\"“「(（|/ \t<>《》”」)）'‘’@*#-=")
 
 
@@ -49,76 +53,86 @@ def name_features(name: str, family: int) -> list[Feature]:
 
 def left_features(text: str, at: int, words: Words) -> list[Feature]:
     """What stands in front, the same for each candidate that begins at an offset."""
-    last = _plain(text[at - 1 : at] if at else "")
-    found = [("before", f"{before(text, at, words):.1f}"), ("l", last), ("ll", _plain(text[max(0, at - 2) : at]))]
+    last = plain(text[at - 1 : at] if at else "")
+    found = [("before", f"{before(text, at, words):.1f}"), ("l", last), ("ll", plain(text[max(0, at - 2) : at]))]
     if head_at(text, at):
         found.append(("head", ""))
-    word = words.end(at)
-    if word and last not in _OPEN:
-        found += [("left word", word), ("left tag", f"{tag_of(word)[:2]}{min(len(word), 2)}")]
     if words.start(at) is None:
         glued = words.start(at - 1)
-        found.append(("glued", f"{text[at - 1]}" if glued else ""))
+        found.append(("glued", text[at - 1] if glued else ""))
         found.append(("glued to", f"{min(len(glued), 4)}{is_known(glued)}" if glued else ""))
+    word = words.end(at)
+    if word and last not in _OPEN:
+        found += [("left word", word), ("left tag", _brief(word))]
     return found
 
 
 def cut_features(text: str, at: int, size: int, words: Words) -> list[Feature]:
     """How the segmenter cuts the candidate: the lengths of its words, what they are, and what hangs over its end."""
     place, end = at, at + size
-    pattern, tags = [], []
+    cut = []
     while place < end:
         word = words.start(place)
-        if word is None:  # begins inside a word: what is left of it
-            pattern.append("x")
-            place += 1
-            continue
-        pattern.append(str(min(len(word), 5)))
-        if len(word) > 1 or place > at:
-            tags.append(_tag(word) if len(word) > 1 else "1" + tag_of(word)[:1])
-        place += len(word)
-    over = place - end
-    cut = f"{size}:{''.join(pattern)}"
-    found = [("cut", cut), ("cut tags", f"{cut}:{' '.join(tags)}".replace(" ", ","))]
-    if over > 0:
-        found += [("over", f"{min(over, 3)}{is_known(words.end(place) or '')}"), ("hangs", _plain(text[end:place]))]
+        cut.append(word or "")  # "": begins inside a word, of which this is what is left
+        place += len(word) if word else 1
+    found = list(_cut(size, tuple(cut)))
+    if place > end:
+        found.append(("hangs", plain(text[end:place])))
     return found
+
+
+@lru_cache(maxsize=1 << 15)
+def _cut(size: int, words: tuple[str, ...]) -> tuple[Feature, ...]:
+    lengths = "".join(str(min(len(word), 5)) if word else "x" for word in words)
+    tags = [
+        _tag(word) if len(word) > 1 else "1" + tag_of(word)[:1]
+        for number, word in enumerate(words)
+        if word and (number or len(word) > 1)
+    ]
+    over = sum(len(word) or 1 for word in words) - size
+    found = [("cut", f"{size}:{lengths}"), ("cut tags", f"{size}:{lengths}:{','.join(tags)}")]
+    return (*found, ("over", f"{min(over, 3)}{is_known(words[-1])}")) if over > 0 else tuple(found)
 
 
 def right_features(text: str, end: int, words: Words) -> list[Feature]:
     """What stands behind a candidate."""
-    first = _plain(text[end : end + 1])
-    found = [("after", f"{after(text, end, words):.1f}"), ("r", first), ("rr", _plain(text[end : end + 2]))]
+    first = plain(text[end : end + 1])
+    found = [("after", f"{after(text, end, words):.1f}"), ("r", first), ("rr", plain(text[end : end + 2]))]
     if title_at(text, end, words):
         found.append(("title", ""))
     word = words.start(end)
     if word and first not in _OPEN:
-        found += [("right word", word), ("right tag", f"{tag_of(word)[:2]}{min(len(word), 2)}")]
+        found += [("right word", word), ("right tag", _brief(word))]
     return found
 
 
 def both_features(text: str, at: int, size: int, left: list[Feature], right: list[Feature]) -> list[Feature]:
     """What stands on both sides together."""
-    sides = f"{_side(left, 'left tag')}|{_side(right, 'right tag')}"
-    return [("sides", f"{size}{sides}"), ("alone", f"{size}{alone(text, at, at + size):.1f}")]
+    end = at + size
+    sides = f"{size}{_side(left, text[at - 1 : at])}|{_side(right, text[end : end + 1])}"
+    return [("sides", sides), ("alone", f"{size}{alone(text, at, end):.1f}")]
 
 
-def _side(found: list[Feature], tag: str) -> str:
+def _side(found: list[Feature], near: str) -> str:
     """A side in a word: the tag of the word there, or the kind of mark."""
-    for name, value in found:
-        if name == tag:
-            return value[:1]
-        if name == "head":
-            return "head"
-    mark = found[1][1]
-    return mark if mark in ("^", "，", "。", "、", "0", "a") else "."
+    name, value = found[-1]
+    if name in _TAGS:
+        return value[:1]
+    return "0" if near.isdigit() else near if near in _MARKS else "."
+
+
+@lru_cache(maxsize=1 << 16)
+def _brief(word: str) -> str:
+    """The tag of a word, and whether it is a single character."""
+    return f"{tag_of(word)[:2]}{min(len(word), 2)}"
 
 
 def _tag(word: str) -> str:
     return tag_of(word)[:2] or ("known" if is_known(word) else "-")
 
 
-def _plain(text: str) -> str:
+@lru_cache(maxsize=1 << 15)
+def plain(text: str) -> str:
     """Characters as a key: digits and letters as one each, no spaces."""
     if not text:
         return "^"
