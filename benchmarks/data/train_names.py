@@ -68,15 +68,12 @@ class Names:
         self.shares = [1 / (t.rank[name] + 8) ** 1.1 for name in surnames]
         self.flat = [1 / (t.rank[name] + 60) ** 0.7 for name in surnames]
         self.doubles = sorted(t.doubles)
-        known = [(c, n) for c, n in given.most_common(1800) if name_characters()[c][0] > -2.0]
+        known = [(c, n) for c, n in given.most_common(1800) if name_characters()[c][0] > -3.0]
         self.given, self.counts = zip(*known, strict=True)
         self.common = set(self.given[:500])
-        self.words = [
-            a + b
-            for a in surnames[:250]
-            for b in self.given[:900]
-            if is_known(a + b) and tag_of(a + b)[:1] in ("n", "a", "v", "z", "i") and tag_of(a + b)[:2] != "ns"
-        ]
+        self.words = [a + b for a in surnames[:250] for b in self.given[:1200] if _is_plain_word(a + b)]
+        good = [c for c in self.given[:700] if name_characters()[c][0] > 0.5]
+        self.pairs = [a + b for a in good for b in good if is_known(a + b) and tag_of(a + b)[:1] in ("n", "a", "v", "z", "t", "i")]
 
     def draw(self, r: random.Random) -> str:
         """One name."""
@@ -85,8 +82,12 @@ class Names:
             return r.choice(self.words)
         if kind < 0.13:
             return r.choice(self.doubles[:12]) + self._given(r, 1.0)
-        shares = self.shares if kind < 0.6 else self.flat
-        return r.choices(self.surnames, shares)[0] + self._given(r, 0.65)
+        surname = r.choices(self.surnames, self.shares if kind < 0.6 else self.flat)[0]
+        if kind < 0.25:  # 宁致远: the given name is a word
+            return surname + r.choice(self.pairs)
+        if kind < 0.3:  # 田家乐: so are surname and the first character
+            return r.choice(self.words) + r.choices(self.given, self.counts)[0]
+        return surname + self._given(r, 0.65)
 
     def _given(self, r: random.Random, two: float) -> str:
         flat = r.random() < 0.2
@@ -95,6 +96,10 @@ class Names:
         if r.random() >= two:
             return first
         return first * 2 if r.random() < 0.03 else first + second
+
+
+def _is_plain_word(word: str) -> bool:
+    return is_known(word) and tag_of(word)[:1] in ("n", "a", "v", "z", "i") and tag_of(word)[:2] != "ns"
 
 
 def given_counts(folder: Path) -> Counter[str]:

@@ -39,7 +39,7 @@ _NAME_LABEL = re.compile(
 
 
 # A name where the scorer finds it likelier than none by this much (in logarithms of the odds).
-_ENOUGH = -1.5
+_ENOUGH = -1.0
 # Looking closely is what costs. Left before the text is cut into words: what the name, then the name and two characters
 # on both sides, make unlikely by weights of their own. Left after it: what name and all that is in front make unlikely.
 _HOPELESS, _GATE, _FAINT = -5.0, -2.7, -2.5
