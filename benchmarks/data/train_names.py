@@ -258,10 +258,12 @@ def choices(texts: Iterable[Text]) -> Iterator[Choice]:
 WORDS = {"left word", "right word", "ll", "rr", "l", "r", "hangs", "surname", "first", "last", "glued"}
 HIDDEN = 0.5
 # What can be seen without cutting the text into words: enough to leave most places early.
-GATE = {key for key, _ in (*engine.name_features("欧阳修远", 2), *engine.name_features("王小明", 1), ("rare", ""))}
+GATE = {key for key, _ in (*engine.name_features("欧阳修远", 2), *engine.name_features("王小明", 1), ("rare", ""), ("place", ""))}
 GATE |= {f"{kind} {size}" for kind in ("llr", "low", "often", "surname") for size in ("one", "two")}
-GATE |= {"l", "ll", "r", "rr"}
-NEWS = 0.25
+GATE |= {"l", "ll", "r", "rr", "home", "site"}
+# Most words that begin like a name are in no list: the list of those that are is hidden this often.
+UNLISTED = 0.7
+NEWS = 0.1
 LOST: Counter[str] = Counter()
 LOST_NAMES: Counter[str] = Counter()
 
@@ -281,8 +283,10 @@ def fit(data: list[Choice], least: int, penalty: float, rounds: int) -> dict[tup
     r = random.Random(7)
     for number, c in enumerate(data):
         hidden = {name for name in sorted(WORDS) if r.random() < HIDDEN}
+        unlisted = r.random() < UNLISTED
         for candidate, found in enumerate(c.features):
             for key, value in found:
+                key = ("listed", "FalseFalse") if unlisted and key[0] == "listed" else key
                 if key in place and key[0] not in hidden:
                     rows.append(row)
                     columns.append(place[key])
@@ -333,8 +337,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--penalty", type=float, default=1.0)
     parser.add_argument("--least", type=int, default=3)
-    parser.add_argument("--hidden", type=float, default=0.5)
-    parser.add_argument("--news", type=float, default=0.25)
+    parser.add_argument("--hidden", type=float, default=HIDDEN)
+    parser.add_argument("--news", type=float, default=NEWS)
     options = parser.parse_args()
     globals().update(HIDDEN=options.hidden, NEWS=options.news)
     r = random.Random(20261124)

@@ -51,6 +51,14 @@ def name_tables() -> NameTables:
 
 
 @cache
+def short_places() -> frozenset[str]:
+    """Regions of the country by their names without 市 or 县, of two characters or more."""
+    full = {word for words in table("regions").values() for word in words}
+    short = {word[:-1] for word in full if word[-1] in "省市县区旗" and len(word) > 2}
+    return frozenset(full | short)
+
+
+@cache
 def name_characters() -> dict[str, tuple[float, float]]:
     """For a character: the logarithms of its share among given names against its share in text, and of the former."""
     found = {}

@@ -5,12 +5,14 @@ from __future__ import annotations
 from functools import lru_cache
 
 
-from danlu.data.personal.chinese_tables import name_characters, name_surnames, name_tables
+from danlu.data.personal.chinese_tables import name_characters, name_surnames, name_tables, short_places
 from danlu.data.personal.chinese_words import Words, is_known, tag_of
 from danlu.data.personal.name_surroundings import after, alone, before, head_at, title_at
 
 Feature = tuple[str, str]
 _RANKS = (10, 30, 60, 100, 180, 300)
+# 郭家镇, 冯家塔: what a village or a street of one family is called.
+_SITES = frozenset("镇村庄屯沟桥港湾店集乡营堡寨坝坪塔山岭河岛坡沱汇浜渡祠院巷咀嘴口窑洼台圩渠铺坊园")
 _TAGS = frozenset(("left tag", "right tag"))
 _MARKS = frozenset(("", "，", "。", "、", ":", ",", "(", ")"))
 _OPEN = frozenset("，。！？；、：\n,.;!?:\"“「(（|/ \t<>《》”」)）'‘’@*#-=")
@@ -45,7 +47,13 @@ def name_features(name: str, family: int) -> list[Feature]:
         ("listed", str(name in t.not_names) + str(name[:2] in t.not_names)),
     ]
     if len(given) == 2:
+        if given[-1] in _SITES:
+            found.append(("site", ""))
         found += [("begin", _tag(name[:2])), ("given", _tag(given)), ("twice", str(given[0] == given[1]))]
+    if name in short_places():
+        found.append(("place", kind))
+    if given[0] == "家" and given[-1] in _SITES:
+        found.append(("home", given[-1]))
     if surname in t.rare:
         found.append(("rare", kind))
     return found
