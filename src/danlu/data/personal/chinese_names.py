@@ -37,7 +37,6 @@ _NAME_LABEL = re.compile(
 )
 
 
-
 # A name where the scorer finds it likelier than none by this much (in logarithms of the odds).
 _ENOUGH = -1.0
 # Looking closely is what costs. Left before the text is cut into words: what the name, then the name and two characters

@@ -24,7 +24,6 @@ class NameTables:
     head_ends: frozenset[str]
     title_heads: frozenset[str]
     follow: frozenset[str]
-    telling: frozenset[str]
 
 
 @cache
@@ -43,7 +42,6 @@ def name_tables() -> NameTables:
         heads=frozenset(t["heads"]),
         head_ends=frozenset(word[-1] for word in t["heads"]) | {":", " "},
         title_heads=frozenset(word[0] for word in t["titles"]),
-        telling=frozenset(t["given_strong"]) - frozenset(t["given_weak"]),
         follow=frozenset(
             (*t["given_strong"], *t["given_weak"], *(w[0] for w in t["titles"]), *(w[1] for w in t["surnames_double"]))
         ),

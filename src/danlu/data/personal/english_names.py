@@ -76,7 +76,9 @@ def _key(token: str) -> str:
 
 # Irish names and Vietnamese ones: a part that belongs to the next, and surnames that stand first.
 _JOINED = frozenset(("ní", "ni", "nic", "uí", "ua", "ó", "mac"))
-_VIETNAMESE = frozenset(("nguyen", "tran", "le", "pham", "hoang", "huynh", "phan", "vu", "vo", "dang", "bui", "do", "ngo"))
+_VIETNAMESE = frozenset(
+    ("nguyen", "tran", "le", "pham", "hoang", "huynh", "phan", "vu", "vo", "dang", "bui", "do", "ngo")
+)
 _VIETNAMESE_MIDDLE = frozenset(
     ("thi", "van", "minh", "duc", "thanh", "ngoc", "quang", "hoang", "huu", "xuan", "anh", "quoc", "thuy", "thu", "kim")
 )

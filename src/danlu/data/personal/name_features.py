@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-
 from danlu.data.personal.chinese_tables import name_characters, name_surnames, name_tables, short_places
 from danlu.data.personal.chinese_words import Words, is_known, tag_of
 from danlu.data.personal.name_surroundings import after, alone, before, head_at, title_at

@@ -1,4 +1,4 @@
-"""Evaluation sets two to four: carriers, decoys and values written apart from the rules, other registers than the first.
+"""Evaluation sets two to four: carriers, decoys, values written apart from the rules, other registers than the first.
 
 `*_carriers.txt` and `*_decoys.txt` hold one sentence a line ("\\n" in them is a line end). Each set was measured once
 before any rule was changed for it; `docs/data/personal-data.md` gives the figures of that first sight. The `*_third_*`
