@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/data/personal.py [--names rules|model] [--seeds 5] [--count 400] [--packages FOLDER]
 
-Generated documents are those of `tests/data/personal` (needs python-stdnum), three sets of sentences
+Generated documents are those of `tests/data/personal` (needs python-stdnum), four sets of sentences
 (docs/data/personal-data.md says what each was); with `pip install faker`, names of its lists are tried in other
 sentences. Speed: documents of 279 characters, 80 of them generated and the rest real text, in CPU seconds of one
 thread, in turns with `rjieba.cut` on the same Chinese documents, as the machine's own speed varies. Real text: the
@@ -39,7 +39,8 @@ SIZE = 279
 SETS: dict[str, Callable[..., list[Document]]] = {
     "first": partial(documents, held_out=True),
     "second": unseen.documents,
-    "third": partial(unseen.documents, third=True),
+    "third": partial(unseen.documents, part="third"),
+    "fourth": partial(unseen.documents, part="fourth"),
 }
 
 

@@ -25,12 +25,22 @@ def test_recall_and_precision(language: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "third", "recall", "precision"),
-    [("zh", False, 0.97, 0.985), ("en", False, 0.99, 0.99), ("zh", True, 0.94, 0.97), ("en", True, 0.99, 0.99)],
+    ("language", "part", "recall", "precision"),
+    [
+        ("zh", "second", 0.985, 0.99),
+        ("en", "second", 0.99, 0.99),
+        ("zh", "third", 0.98, 0.985),
+        ("en", "third", 0.99, 0.99),
+        ("zh", "fourth", 0.96, 0.975),
+        ("en", "fourth", 0.99, 0.99),
+    ],
 )
-def test_other_registers(language: str, third: bool, recall: float, precision: float) -> None:
-    """Sentences written apart from the rules; the floors are a little below what is measured."""
-    made = [document for seed in (31, 32) for document in unseen.documents(seed, 150, language=language, third=third)]
+def test_other_registers(language: str, part: unseen.Part, recall: float, precision: float) -> None:
+    """Sentences written apart from the rules; the floors are a little below what is measured.
+
+    The scorer of Chinese names is trained on the second and third set, so only the fourth says what it is worth.
+    """
+    made = [document for seed in (31, 32) for document in unseen.documents(seed, 150, language=language, part=part)]
     score = scored(made)
     assert score.recall() >= recall and score.precision() >= precision, score.errors
     for kind in CHECKED:

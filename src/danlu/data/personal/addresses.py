@@ -135,13 +135,20 @@ def _first_region(window: str) -> tuple[int, int] | None:
         if window[i] not in _region_heads():
             continue
         levels, end = 0, i
-        while size := _region_size(window, end, short=levels > 0 or i in heads):
+        short = i in heads or _is_province(window, i)
+        while size := _region_size(window, end, short=short or levels > 0):
             levels, end = levels + 1, end + size
             end += window[end : end + 1] == " "
         stop = _STOP.search(window, end)
         if levels and (stop is None or stop.end() > len(window) - 2):
             return (i - 2 if window[max(0, i - 2) : i] == "中国" else i), levels
     return None
+
+
+def _is_province(window: str, at: int) -> bool:
+    """Whether a short name stands in front of another region's full one, as in 广西南宁市."""
+    size = _region_size(window, at, short=True)
+    return size > 0 and _region_size(window, at + size, short=False) > 0
 
 
 def region_length(address: str) -> int:

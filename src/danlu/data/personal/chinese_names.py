@@ -1,36 +1,29 @@
-"""Chinese person names by rules: surname table, given-name characters, word boundaries and the words around."""
+"""Chinese person names: surnames with what may be a given name or a title behind them, each judged by a scorer."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from functools import cache, lru_cache
+from math import exp
 
-from danlu.data.personal.chinese_tables import NameTables, name_tables
-from danlu.data.personal.chinese_words import Words, is_known, is_ordinary, tag_of
-from danlu.data.personal.name_surroundings import (
-    LEADS,
-    LINKS,
-    after,
-    alone,
-    before,
-    done_by_people,
-    ends_at,
-    head_at,
-    is_title,
-    title_at,
+from danlu.data.personal.chinese_tables import NameTables, name_characters, name_tables, name_weights
+from danlu.data.personal.chinese_words import Words, is_known, tag_of
+from danlu.data.personal.name_features import (
+    Feature,
+    both_features,
+    cut_features,
+    left_features,
+    name_features,
+    name_numbers,
+    plain,
+    right_features,
 )
+from danlu.data.personal.name_surroundings import LINKS, before, is_title, title_at
 from danlu.data.personal.spans import Span
 from danlu.data.personal.spelt_names import spelt_names
 
 _HAN_RUN = re.compile("[\u4e00-\u9fff]+")
-_PEEL_LEFT = frozenset(
-    "找说求托劝夸骂谢催陪盼由和请与让跟给对向找被把叫问同据是为及以从将替帮陪比令使在到去问接送见看听约派选写因而或但就又也还当"
-)
-_PEEL_RIGHT = frozenset(
-    "问系收打叫做看听拿用交买卖请帮给刚说去在是的了来会到和与今明昨先也已就都又还要想把被让跟对向从将于曾正很称因可能应该并等"
-    "及为至未不没有最个这那带住"
-)
 _SURNAME_SAID = re.compile(
     r"(?:[我他她您你]|免贵|贵|先生|女士|客户|老板)姓([\u4e00-\u9fff]{1,2})(?=[，。,.;；、!！?？)）\s]|名|$)"
 )
@@ -44,6 +37,13 @@ _NAME_LABEL = re.compile(
 )
 
 
+# A name where the scorer finds it likelier than none by this much (in logarithms of the odds).
+_ENOUGH = -1.0
+# Looking closely is what costs. Left before the text is cut into words: what the name, then the name and two characters
+# on both sides, make unlikely by weights of their own. Left after it: what name and all that is in front make unlikely.
+_HOPELESS, _GATE, _FAINT = -5.0, -2.7, -2.5
+
+
 def chinese_names(text: str) -> Iterator[Span]:
     """Spans of names, without titles; the text is folded."""
     if ":" in text:
@@ -51,20 +51,35 @@ def chinese_names(text: str) -> Iterator[Span]:
     yield from _said_surnames(text)
     if "·" in text or "•" in text or "・" in text or "‧" in text:
         yield from spelt_names(text, Words(text, 0, len(text)))
+    kept: tuple[int, int, float] | None = None
+    for at, words in _looked_at(text):
+        if kept and at >= kept[1]:
+            yield _span(*kept)
+            kept = None
+        best = _best(text, at, words)
+        if best and (kept is None or (best[1] > kept[2] and best[0] > 1)):  # 经石磊: the better of two that overlap
+            kept = at, at + best[0], best[1]
+    if kept:
+        yield _span(*kept)
+
+
+def _span(start: int, end: int, score: float) -> Span:
+    return Span(start, end, "CN_NAME", round(min(0.98, 1 / (1 + exp(min(_ENOUGH - score, 0.0)))), 3))
+
+
+def _looked_at(text: str, everything: bool = False) -> Iterator[tuple[int, Words]]:
+    """Offsets at which a name may begin, and the words around; only runs that have one are cut into words."""
     t = name_tables()
-    done = edge = 0
+    edge = 0
     words: Words | None = None
     for match in _pairs().finditer(text):
         at = match.start()
-        if at < done or not _promising(text, at, t):
+        if not everything and not _promising(text, at, t):
             continue
-        if words is None or at >= edge:  # only runs that may hold a name are cut into words, as that is what costs
+        if words is None or at >= edge:
             low, edge = _run(text, at)
             words = Words(text, low, edge)
-        best = _best(text, at, words, t)
-        if best is not None:
-            yield Span(at, at + best[0], "CN_NAME", round(min(0.98, 0.5 + 0.12 * (best[1] - _ENOUGH)), 3))
-            done = at + best[0]
+        yield at, words
 
 
 def _run(text: str, at: int) -> tuple[int, int]:
@@ -81,202 +96,129 @@ def _pairs() -> re.Pattern[str]:
     """A surname's first character and, looking ahead, one that a given name or a title may have."""
     t = name_tables()
     firsts = "".join(sorted({*t.rank, *(name[0] for name in t.doubles)}))
-    return re.compile(f"[{firsts}](?=[{''.join(sorted(t.follow))}])")
+    follow = {c for c, (share, _) in name_characters().items() if share > -3.0} | t.follow
+    return re.compile(f"[{firsts}](?=[{''.join(sorted(follow))}])")
 
 
 def _promising(text: str, at: int, t: NameTables) -> bool:
     """Whether what stands at `at` is worth the segmenter's time, by its characters alone."""
-    grade = _grade(text[at : at + 3])
-    if grade == _ALWAYS or (grade and text[at - 1 : at] in (t.head_ends if grade == _BEHIND_HEAD else LEADS)):
-        return True
+    if _hope(text[at : at + 3]) >= _HOPELESS:
+        family, sizes = _sizes(text, at)
+        least = _GATE - _at_side(text[max(0, at - 2) : at], front=True)
+        for size in sizes:
+            end = at + size
+            if _worth(text[at:end], family)[0] + _at_side(text[end : end + 2], front=False) >= least:
+                return True
     return text[at + 1 : at + 2] in t.title_heads and is_title(text, at + 1)
 
 
 @lru_cache(maxsize=1 << 17)
-def _grade(three: str) -> int:
-    """Where a name can begin with these characters: nowhere, behind a word such as 患者, a lead, or anywhere."""
+def _hope(three: str) -> float:
+    """The most that a name which begins with these characters is worth by itself to the first look."""
     t = name_tables()
     if three[:2] in t.doubles:
-        return _ALWAYS
-    if three[0] not in t.rank:
-        return _NEVER
-    shapes = [_shape(three[:size], 1) for size in (2, 3) if len(three) >= size]
-    hope = max((shape for shape in shapes if shape is not None), default=-9.0)
-    if hope <= _LEAST - 1.5:
-        return _NEVER
-    if (is_ordinary(three[:2]) and three[2:] not in t.telling) or hope <= _LEAST:
-        return _BEHIND_HEAD
-    return _LED if hope < _POOR else _ALWAYS
+        return 0.0
+    return max(_worth(three[:size], 1)[0] for size in (2, 3)) if three[0] in t.rank else -99.0
 
 
-def _may_begin(text: str, at: int, words: Words, t: NameTables) -> bool:
-    """Whether a name may begin at `at`: at the head of a word, or behind what is glued to it."""
-    word = words.start(at)
-    if word is None:
-        return words.start(at - 1) is not None or text[at - 1 : at] in t.head_ends
+@lru_cache(maxsize=1 << 15)
+def _at_side(two: str, front: bool) -> float:
+    """What the two characters in front or behind are worth to the first look."""
+    weights = name_weights(gate=True)
+    one, both = ("l", "ll") if front else ("r", "rr")
+    near = two[-1:] if front else two[:1]
+    return weights.get((one, plain(near)), 0.0) + weights.get((both, plain(two)), 0.0)
+
+
+def _sizes(text: str, at: int) -> tuple[int, tuple[int, ...]]:
+    """The surname's length and the lengths that a name at an offset may have."""
+    t = name_tables()
+    if text[at : at + 2] in t.doubles:
+        return 2, (4, 3)
+    return 1, (3, 2) if text[at] in t.rank else ()
+
+
+@lru_cache(maxsize=1 << 17)
+def _worth(name: str, family: int) -> tuple[float, float]:
+    """What a name is worth by itself, to the first look and to the scorer; very little with an odd character."""
+    known = name_characters()
+    if len(name) <= family or any(c not in known for c in name[family:]):
+        return -99.0, -99.0
+    found, numbers = name_features(name, family), name_numbers(name, family)
+    first, weights = name_weights(gate=True), name_weights()
     return (
-        len(word) == 1
-        or word[:2] in t.doubles
-        or not is_ordinary(word)
-        or text[at - 1 : at] in t.head_ends
-        or (len(word) == 2 and text[at + 2 : at + 3] in t.telling)
+        sum(first.get(f, 0.0) for f in found) + sum(first.get((key, ""), 0.0) * n for key, n in numbers),
+        sum(weights.get(f, 0.0) for f in found) + sum(weights.get((key, ""), 0.0) * n for key, n in numbers),
     )
 
 
-_ENOUGH = 1.2
-_NEVER, _BEHIND_HEAD, _LED, _ALWAYS = 0, 1, 2, 3
-_POOR = -0.25
-_LEAST = -0.75  # what the words around a name make up for
-
-
-def _best(text: str, at: int, words: Words, t: NameTables) -> tuple[int, float] | None:
-    """The best candidate at `at` that is good enough; a longer one wins unless it is clearly worse."""
-    lead = _boundary_left(text, at, words)
-    if lead is None or not _may_begin(text, at, words, t):
-        return None
-    enough = [c for c in _candidates(text, at, words, lead) if c[1] >= _ENOUGH]
-    if len(enough) < 2:
-        return enough[0] if enough else None
-    longest = max(enough)
-    last = text[at + longest[0] - 1]
-    if longest[0] == 3 and last in t.telling:
-        return longest
-    top = max(score for _, score in enough)
-    return max(c for c in enough if c[1] >= top - 1.0)
-
-
-def _candidates(text: str, at: int, words: Words, lead: float) -> list[tuple[int, float]]:
-    """(length, score) of each name that could begin here."""
+def _best(text: str, at: int, words: Words) -> tuple[int, float] | None:
+    """The length and score of the best name that begins at `at`, if it is good enough."""
     t = name_tables()
-    double = text[at : at + 2] in t.doubles
-    family = text[at : at + 2] if double else text[at]
-    if not double and family not in t.rank:
-        return []
-    if text[at + len(family) : at + len(family) + 1] in t.title_heads and title_at(text, at + len(family), words):
-        alone_fits = (lead >= 0 or text[at - 1] in LINKS) and family not in _NOT_ALONE
-        return [(len(family), 2.0 + _family(family))] if alone_fits else []
-    found: list[tuple[int, float]] = []
-    left: float | None = None
-    for size in (4, 3) if double else (3, 2):
-        name = text[at : at + size]
-        end = at + size
-        shape = _shape(name, len(family)) if len(name) == size else None
-        tail = _boundary_right(text, end, words) if shape is not None else None
-        if shape is None or tail is None:
-            continue
-        base = shape + lead + tail + _whole(at, size, words)
-        if base < -3.0:
-            continue
-        left = before(text, at, words) if left is None else left
-        if size == 2 and left >= 1.5 and ends_at(text, end) and is_ordinary(name):
-            base += 1.3  # a word like any other, but where only a name stands: 联系人高强,
-        around = left + after(text, end, words) + alone(text, at, end)
-        if name in t.famous and around < 2.0:
-            continue
-        base -= 2.0 if name[:2] in t.not_names and not double else 0.3 if size == 2 and around < 0.6 else 0.0
-        found.append((size, base + around))
-    return found
-
-
-@lru_cache(maxsize=65536)
-def _shape(name: str, family: int) -> float | None:
-    """What surname and given name are worth by themselves; None for what is no name."""
-    t = name_tables()
-    given = name[family:]
-    if name in t.not_names or not all("\u4e00" <= c <= "\u9fff" for c in given):
+    family, sizes = _sizes(text, at)
+    if text[at + family : at + family + 1] in t.title_heads and title_at(text, at + family, words):
+        return (family, 4.0) if sizes and _is_surname_alone(text, at, family, words) else None
+    if not sizes:
         return None
-    return _family(name[:family]) + _given(given) + (0.3 if len(given) == 2 and name[:family] in t.rare else 0.0)
+    worth = [_worth(text[at : at + size], family)[1] for size in sizes]
+    left = left_features(text, at, words)
+    around = _sum(left)
+    best: tuple[int, float] | None = None
+    for size, score in zip(sizes, worth, strict=True):
+        score += around
+        if score < _FAINT or at + size > len(text):
+            continue
+        found = [*cut_features(text, at, size, words), *right_features(text, at + size, words)]
+        score += _sum(found) + _sum(both_features(text, at, size, left, found))
+        if score >= _ENOUGH and (best is None or score > best[1]):
+            best = size, score
+    return best if best and not _is_famous(text, at, text[at : at + best[0]], words) else None
+
+
+def _is_surname_alone(text: str, at: int, family: int, words: Words) -> bool:
+    """Whether what stands in front of a title is a surname and no part of another word, as in 班主任."""
+    if text[at : at + family] in _NOT_ALONE:
+        return False
+    word = words.start(at)
+    if word is None:
+        return text[at - 1] in LINKS
+    return len(word) <= family or not is_known(word) or tag_of(word).startswith("nr")
+
+
+def _sum(found: list[Feature]) -> float:
+    weigh = name_weights().get
+    return sum([weigh(feature, 0.0) for feature in found])
+
+
+def _is_famous(text: str, at: int, name: str, words: Words) -> bool:
+    """Whether it is somebody everybody knows, and nothing in front says that it is another of that name."""
+    return name in name_tables().famous and before(text, at, words) < 1.2
+
+
+def places(text: str) -> Iterator[tuple[int, list[tuple[int, list[tuple[Feature, float]]]]]]:
+    """For training: each place where a name may begin, and each candidate's length and features."""
+    for at, words in _looked_at(text, everything=True):
+        family, sizes = _sizes(text, at)
+        if title_at(text, at + family, words):
+            continue
+        found = []
+        for size in sizes:
+            name = text[at : at + size]
+            if len(name) < size or any(c not in name_characters() for c in name[family:]):
+                continue
+            left = left_features(text, at, words)
+            right = [*cut_features(text, at, size, words), *right_features(text, at + size, words)]
+            both = both_features(text, at, size, left, right)
+            numbers = [((key, ""), number) for key, number in name_numbers(name, family)]
+            found.append((size, [(f, 1.0) for f in (*name_features(name, family), *left, *right, *both)] + numbers))
+        if found:
+            yield at, found
 
 
 # Surnames that before a title are more often another word: 和女士, 全老师.
 _NOT_ALONE = frozenset(
     "和时向位来强全都应水元平明干经路别终步满国广利越那母须红权但由况单包关连车边计官保通易管谈麻支宣富牧暴束幸充慎弘养占候帅"
 )
-
-
-def _boundary_left(text: str, at: int, words: Words) -> float | None:
-    """A score for a word boundary in front of `at`, None where a name cannot begin."""
-    if words.start(at) is not None:
-        return 0.0
-    word = words.start(at - 1)
-    if word and text[at - 1] in _PEEL_LEFT and (len(word) >= 3 or not is_known(word)):
-        return -0.3
-    if word and len(word) == 2 and word[0] in _GLUED and word[1] != word[0]:
-        return -0.8
-    return -0.3 if head_at(text, at) else None
-
-
-def _boundary_right(text: str, end: int, words: Words) -> float | None:
-    if words.end(end) is not None:
-        word = words.start(end)
-        if text[end : end + 1] in _ASPECTS:
-            return -0.8  # what stands before 了 is a verb
-        # A word that the segmenter made up of what follows is more likely the rest of the name.
-        return -1.0 if word and len(word) > 1 and not is_known(word) else 0.0
-    if done_by_people(text, end):
-        return -0.2
-    word = words.end(end + 1)
-    if word and (text[end] in _JOINS or text[end + 1 : end + 2] in _ASPECTS):
-        return -0.2  # 丁振维和..., 王晶燕留了...: what follows is a word of its own
-    if word and (len(word) == 1 or not is_ordinary(word)):
-        after, t = text[end], name_tables()
-        if after in _PEEL_RIGHT or (after not in t.strong and after not in t.weak):
-            return -0.4
-    return None
-
-
-def _family(family: str) -> float:
-    t = name_tables()
-    if len(family) == 2:
-        return 1.5
-    base = 0.6 if t.rank[family] < 30 else 0.3 if t.rank[family] < 100 else 0.0 if t.rank[family] < 250 else -0.5
-    return base - (1.2 if family in LINKS else 0.6 if family in t.rare else 0.0)
-
-
-_JOINS = frozenset("和与及跟")
-_ASPECTS = frozenset(("了", "着", "过"))
-# Characters in front of a name that make a word with its surname: 和田|依诺, 附上任|彬.
-_GLUED = LINKS | frozenset("上")
-_NEVER_LAST = frozenset("于和与的了在是说有不我你他她它这那着过吗呢吧啊到去会也都就还被把给让跟对从将氏姓总住又称收问")
-
-
-def _given(given: str) -> float:
-    t = name_tables()
-    if given[-1] in _NEVER_LAST:
-        return -3.0
-    values = [(0.2 if c in t.weak else 1.0) if c in t.strong else (-0.6 if c in t.weak else -1.6) for c in given]
-    if given[-1] not in t.strong and given[-1] not in t.weak:
-        values.append(-0.8)
-    return sum(values) * (0.8 if len(given) == 2 else 1.0)
-
-
-def _whole(at: int, size: int, words: Words) -> float:
-    """What the segmenter thinks of the candidate."""
-    word = words.start(at)
-    if word is None:
-        return 0.5 if words.start(at - 1) is not None else 0.0
-    if len(word) == size:
-        tag = tag_of(word)
-        if tag.startswith("nr"):
-            return 0.9 if size == 2 else 1.2
-        return 0.8 if not tag else -2.5 if size == 2 else -0.8
-    if len(word) > size:
-        tag = tag_of(word)
-        return 0.5 if tag.startswith("nr") or not tag else -2.5
-    rest = words.start(at + len(word))
-    if rest is None:
-        return -1.0
-    covered = len(word) + len(rest)
-    if covered == size + 1 and rest[-1] in _JOINS:
-        return 0.2
-    if covered != size:
-        return 0.0 if covered < size or not is_known(rest) else -1.0
-    if len(rest) == 1:
-        return -1.6 if tag_of(rest)[:1] in _FUNCTION and rest not in name_tables().strong else 0.2
-    return -0.6 if tag_of(rest)[:1] in _FUNCTION or tag_of(rest)[:1] == "v" else 0.0
-
-
-_FUNCTION = frozenset("pcurmqtdy")
 
 
 def _labelled(text: str) -> Iterator[Span]:

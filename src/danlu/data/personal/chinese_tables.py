@@ -24,7 +24,6 @@ class NameTables:
     head_ends: frozenset[str]
     title_heads: frozenset[str]
     follow: frozenset[str]
-    telling: frozenset[str]
 
 
 @cache
@@ -43,8 +42,42 @@ def name_tables() -> NameTables:
         heads=frozenset(t["heads"]),
         head_ends=frozenset(word[-1] for word in t["heads"]) | {":", " "},
         title_heads=frozenset(word[0] for word in t["titles"]),
-        telling=frozenset(t["given_strong"]) - frozenset(t["given_weak"]),
         follow=frozenset(
             (*t["given_strong"], *t["given_weak"], *(w[0] for w in t["titles"]), *(w[1] for w in t["surnames_double"]))
         ),
     )
+
+
+@cache
+def short_places() -> frozenset[str]:
+    """Regions of the country by their names without 市 or 县, of two characters or more."""
+    full = {word for words in table("regions").values() for word in words}
+    short = {word[:-1] for word in full if word[-1] in "省市县区旗" and len(word) > 2}
+    return frozenset(full | short)
+
+
+@cache
+def name_characters() -> dict[str, tuple[float, float]]:
+    """For a character: the logarithms of its share among given names against its share in text, and of the former."""
+    found = {}
+    for word in table("name_characters")["characters"]:
+        share, often = word[1:].split(",")
+        found[word[0]] = (int(share) / 10, int(often) / 10)
+    return found
+
+
+@cache
+def name_surnames() -> dict[str, float]:
+    """For a surname of one character: the logarithm of its share among surnames against its share in text."""
+    return {word[0]: int(word[1:]) / 10 for word in table("name_characters")["surnames"]}
+
+
+@cache
+def name_weights(gate: bool = False) -> dict[tuple[str, str], float]:
+    """The scorer's weight of each feature, or those by characters alone, made by `benchmarks/data/train_names.py`."""
+    return {
+        (section.removeprefix("gate "), value): int(weight) / 100
+        for section, words in table("name_weights").items()
+        if section.startswith("gate ") is gate
+        for value, weight in (word.rsplit("=", 1) for word in words)
+    }

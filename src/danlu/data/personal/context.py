@@ -20,7 +20,8 @@ _OTHER = re.compile(
     r"(?:订单|单|运单|快递|物流|流水|编|序列|版本|批次|货|型|工|学|票|凭证|合同|案|条码|条形码|追踪|跟踪|发票|商品|产品|设备|房间|会议|"
     r"群|QQ|qq|Qq|金额|价格|总价|余额|时间戳|ISBN|ISSN|SKU|EAN|UPC|IMEI|DOI|\b(?:order|orders|tracking|invoice|ref|reference|"
     r"serial|ticket|case|version|ver|item|model|part|transaction|txn|parcel|batch|shipment|sku|timestamp|isbn|po|"
-    r"build|revision|meeting|room|barcode|imei|job|record|receipt|confirmation))" + _GLUE,
+    r"build|revision|meeting|room|barcode|imei|ndc|upc|gtin|ean|vin|npi|lot|meter|policy|claim|docket|job|record|receipt|confirmation))"
+    + _GLUE,
     re.IGNORECASE,
 )
 _MONEY_BEFORE = re.compile(r"[¥$€£￥]\s?$|(?:RMB|USD|CNY|EUR)\s?$", re.IGNORECASE)

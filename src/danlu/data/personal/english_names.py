@@ -70,7 +70,18 @@ class _Tables:
 
 
 def _key(token: str) -> str:
-    return token.lower().replace("'", "").replace("’", "").rstrip(".")
+    key = token.lower().replace("’", "'").rstrip(".")
+    return key.removesuffix("'s").replace("'", "")
+
+
+# Irish names and Vietnamese ones: a part that belongs to the next, and surnames that stand first.
+_JOINED = frozenset(("ní", "ni", "nic", "uí", "ua", "ó", "mac"))
+_VIETNAMESE = frozenset(
+    ("nguyen", "tran", "le", "pham", "hoang", "huynh", "phan", "vu", "vo", "dang", "bui", "do", "ngo")
+)
+_VIETNAMESE_MIDDLE = frozenset(
+    ("thi", "van", "minh", "duc", "thanh", "ngoc", "quang", "hoang", "huu", "xuan", "anh", "quoc", "thuy", "thu", "kim")
+)
 
 
 @cache
@@ -182,8 +193,10 @@ def _name_at(text: str, parts: list[tuple[int, int, str]], i: int) -> tuple[int,
     key = _key(first)
     titled = _titled(text, parts, i)
     labelled = titled or _labelled(text, start)
-    if key in t.roles and key not in t.given:
+    if (key in t.roles and key not in t.given) or (key == "per" and _begins_name(parts, i + 1)):
         return 0, 0.0
+    if key in _VIETNAMESE and len(parts) - i > 2 and _key(parts[i + 1][2]) in _VIETNAMESE_MIDDLE:
+        return 3, 0.85
     size = _extent(parts, i)
     if size > 1:
         confidence = _pair(parts, i, size, labelled, _inside(text, start))
@@ -195,6 +208,12 @@ def _name_at(text: str, parts: list[tuple[int, int, str]], i: int) -> tuple[int,
     if alone and (labelled or _GREETING_BEFORE.search(text, max(0, start - 24), start)):
         return 1, 0.6 if key in t.word_names else 0.7
     return 0, 0.0
+
+
+def _begins_name(parts: list[tuple[int, int, str]], i: int) -> bool:
+    """Whether a part is a given name or stands first as one: Per Anna Smith, the client will not sign."""
+    key = _key(parts[i][2]) if i + 1 < len(parts) else ""
+    return _is_given(key) or key in _VIETNAMESE
 
 
 def _titled(text: str, parts: list[tuple[int, int, str]], i: int) -> bool:
@@ -229,7 +248,7 @@ def _extent(parts: list[tuple[int, int, str]], i: int) -> int:
         j += 1
     if j >= len(parts):
         return 1
-    j += 1
+    j += 2 if _key(parts[j][2]) in _JOINED and j + 1 < len(parts) else 1
     while j < len(parts) and j - i < 5:
         key = _key(parts[j][2])
         lower = parts[j][2][0].islower()
@@ -278,7 +297,7 @@ def _strange(first: str, last: str, inside: bool, alone: bool) -> float:
     """Confidence for a first part that is no known given name: an initial, a surname (Wang Wei), or a rare name."""
     t = _tables()
     if len(first) == 1:
-        return 0.55 if alone and last in t.frequent else 0.0
+        return 0.55 if alone and first not in "ai" and last in t.frequent else 0.0  # no article, no pronoun
     if first in t.words or last in t.word_names:
         return 0.0
     if _surname(first) and _is_given(last) and first not in t.word_names:

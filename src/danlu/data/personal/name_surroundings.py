@@ -6,14 +6,20 @@ import re
 
 from danlu.data.personal.chinese_tables import name_tables
 from danlu.data.personal.chinese_words import Words, tag_of
+from danlu.data.personal.tables import words as split
 
 # Kinds of words after which a person is named, known by how they end: 操作员, 审判长, 代领人, 学委.
 _PERSON_ENDS = frozenset("人员长师者友生手户主委医工妈爸爷奶哥姐弟妹嫂叔姨婆公辑记任理监方家")
 _PERSON_TAGS = frozenset(("n", "nr", "nz", "b", "vn", "v", "nrt", "j", ""))
-_ROLES = re.compile(
-    r"(?:法人|代表|坐席|客服|编辑|摄影|撰文|文字|责编|校对|策划|审核|制表|制图|绘图|审批|复核|拟稿|签发|抄送|主送|收件|寄件|"
-    r"发件|报送|经手|开票|收款|汇款|领取|代领|代办|监考|主考|值班|主持|记录|主讲|主刀|术者|一助|二助|麻醉|护理|带教|"
-    r"出租|承租|借款|担保|出借|付款|启事|同志|同事|患儿|周[一二三四五六日天]|星期[一二三四五六日天])$"
+_ROLES = frozenset(
+    split(
+        """
+    法人 代表 坐席 客服 编辑 摄影 撰文 文字 责编 校对 策划 审核 制表 制图 绘图 审批 复核 拟稿 签发
+    抄送 主送 收件 寄件 发件 报送 经手 开票 收款 汇款 领取 代领 代办 监考 主考 值班 主持 记录 主讲
+    主刀 术者 一助 二助 麻醉 护理 带教 出租 承租 借款 担保 出借 付款 启事 同志 同事 患儿 周一 周二
+    周三 周四 周五 周六 周日 周天 星期一 星期二 星期三 星期四 星期五 星期六 星期日 星期天
+    """
+    )
 )
 _COPULA = re.compile(r"(?:名叫|叫做|名为|唤作|就是|是|为|叫)$")
 _KEY = re.compile(
@@ -23,8 +29,6 @@ _KEY = re.compile(
 )
 LINKS = frozenset("由和跟与给请让找对据同向被把及、叫问替帮陪见约派送从将")
 _QUOTES = " \"'“‘「[【|/\t<@*#>-"
-# Without one of these in front, characters that hardly make a name are none.
-LEADS = _PERSON_ENDS | LINKS | frozenset("是为: ，。！？；\n,.;!?\"“「(（|@/'\t<=") | frozenset(("",))
 _MARKS = {"@": 1.0} | dict.fromkeys("|/<'\"", 0.5)
 _PLACE_RIGHT = re.compile(
     r"(?:省|市|县|区|镇|乡|村|路|街|道|巷|里弄|公司|集团|大学|学院|中学|小学|医院|银行|大?酒店|饭店|宾馆|旅[馆店]|客栈|山庄|度假|酒家|饭庄|茶楼|超市|商[场城厦]|影院|剧院|[一二三四五六七八九十\d]+(?:路|街)|大厦|广场|小区|"
@@ -51,9 +55,13 @@ _OWNED_RIGHT = re.compile(
     r"考试|上班|下班|去世|逝世|出生|获奖|当选|退群|发消息|刚从|刚刚|刚才|敬上|拜上|名下|本人|"
     r"的(?:手机|电话|微信|身份证|银行卡|账户|账号|地址|邮箱|病历|合同|护照|简历|生日|家人|父母|儿子|女儿|妻子|丈夫))"
 )
-_BEFORE = re.compile(
-    r"(?:恭喜|祝贺|欢迎|听说|据说|得知|随后|接着|后来|邀请|有请|拜访|采访|陪同|聘请|聘任|提名|推选|表彰|附上|认识|转给|捡到|"
-    r"通知:|名单:|人员:|旅客:|乘客:|乘机人:|参会:|出席:|抄送:|信息:|经查,)$"
+_BEFORE = frozenset(
+    split(
+        """
+    恭喜 祝贺 欢迎 听说 据说 得知 随后 接着 后来 邀请 有请 拜访 采访 陪同 聘请 聘任 提名 推选 表彰
+    附上 认识 转给 捡到 经查,
+    """
+    )
 )
 _END = re.compile(r"[，。,.;；:：、!！?？)）\]】》」”\"'\n\s（(|/&<]|$")
 # Single characters that often stand behind a name, in front of a pause.
@@ -84,6 +92,11 @@ def title_at(text: str, at: int, words: Words) -> bool:
     return any(text[at : at + size] in t.titles for size in (2, 3, 4)) or words.end(at + 1) is not None
 
 
+def _ends_in(words: frozenset[str], text: str, at: int) -> bool:
+    """Whether one of the words, of two or three characters, ends at `at`."""
+    return text[max(0, at - 2) : at] in words or text[max(0, at - 3) : at] in words
+
+
 def before(text: str, start: int, words: Words) -> float:
     """What stands in front of a candidate; the same for each that begins there."""
     place = start
@@ -101,7 +114,7 @@ def before(text: str, start: int, words: Words) -> float:
     copula = _COPULA.search(text, max(0, place - 2), place) if left in "做为作是叫" else None
     if copula and _role(text, copula.start(), words):
         return 1.5
-    if _BEFORE.search(text, max(0, place - 4), place):
+    if _ends_in(_BEFORE, text, place):
         return 1.0
     if left in '，。！？；\n,.;!?"“「(（':
         return 0.3
@@ -124,7 +137,7 @@ def _behind_colon(text: str, colon: int) -> float:
     if text[place - 1 : place] == ")":
         opened = text.rfind("(", max(0, place - 10), place)
         place = opened if opened > 0 else place
-    if head_at(text, place) or _ROLES.search(text, max(0, place - 4), place):
+    if head_at(text, place) or _ends_in(_ROLES, text, place):
         return 3.0
     last = text[place - 1 : place]
     if last in _PERSON_ENDS:
@@ -137,7 +150,7 @@ def _behind_colon(text: str, colon: int) -> float:
 def _role(text: str, place: int, words: Words) -> bool:
     """Whether a word for a person ends at `place`."""
     if text[place - 1] not in _PERSON_ENDS:
-        return head_at(text, place) is not None or _ROLES.search(text, max(0, place - 4), place) is not None
+        return head_at(text, place) is not None or _ends_in(_ROLES, text, place)
     word = words.end(place) or ""
     if len(word) == 1:
         return word in "人员工" and "\u4e00" <= text[place - 2 : place - 1] <= "\u9fff"
@@ -160,16 +173,6 @@ def after(text: str, end: int, words: Words) -> float:
         return score + 0.4
     word = words.start(end)
     return score + (0.4 if word and tag_of(word)[:1] in ("v", "d", "p") else 0.0)
-
-
-def ends_at(text: str, at: int) -> bool:
-    """Whether a pause stands at `at`."""
-    return _END.match(text, at) is not None
-
-
-def done_by_people(text: str, at: int) -> bool:
-    """Whether what stands at `at` is done by people and hardly by anything else."""
-    return _OWNED_RIGHT.match(text, at) is not None
 
 
 def alone(text: str, start: int, end: int) -> float:

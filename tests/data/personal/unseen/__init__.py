@@ -1,15 +1,18 @@
-"""A second evaluation set: carriers, decoys and values written apart from the rules, other registers than the first.
+"""Evaluation sets two to four: carriers, decoys, values written apart from the rules, other registers than the first.
 
-`*_carriers.txt` and `*_decoys.txt` hold one sentence a line ("\\n" in them is a line end). They were measured once
-before any rule was changed for them; `docs/data/personal-data.md` gives the figures of that first sight. The
-`*_third_*` files were written after those changes and measured without any further one.
+`*_carriers.txt` and `*_decoys.txt` hold one sentence a line ("\\n" in them is a line end). Each set was measured once
+before any rule was changed for it; `docs/data/personal-data.md` gives the figures of that first sight. The `*_third_*`
+files were written after the changes for the second. The `*_fourth_*` ones, with lists of whole names, are by an author
+who had seen neither the rules nor the other sets.
 """
 
 from __future__ import annotations
 
 import random
 import string
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from danlu.data.personal.tables import words
 from tests.data.personal.generate import _KINDS, _SLOT, Document
@@ -20,17 +23,29 @@ _HEXES = string.hexdigits[:16].lower()
 _VALUES = dict(line.split(" ", 1) for line in (_HERE / "values.txt").read_text("utf-8").splitlines())
 _POOLS = {name: words(values) for name, values in _VALUES.items()}  # a common surname stands there several times
 
+Part = Literal["second", "third", "fourth"]
+_Maker = Callable[[random.Random], str]
 
-def documents(seed: int, count: int, *, language: str, third: bool = False) -> list[Document]:
-    """Documents of a seed; `third` draws from the sentences that were written after the rules were changed."""
+
+def documents(seed: int, count: int, *, language: str, part: Part = "second") -> list[Document]:
+    """Documents of a seed from the sentences of one set; the fourth draws its names from lists of its own."""
     r = random.Random(f"unseen/{seed}/{language}")
-    part = "third_" if third else ""
-    files = [_HERE / f"{language}_{part}{kind}.txt" for kind in ("carriers", "decoys")]
-    pools = [file.read_text("utf-8").splitlines() for file in files]
-    return [_document(r, language, *pools) for _ in range(count)]
+    carriers, decoys = (_lines(language, part, kind) for kind in ("carriers", "decoys"))
+    own: dict[str, _Maker] = {}
+    if part == "fourth":
+        chinese, english = (_lines(spoken, part, "names") for spoken in ("zh", "en"))
+        own = {"CN_NAME": lambda r: r.choice(chinese), "EN_NAME": lambda r: r.choice(english)}
+    return [_document(r, language, carriers, decoys, own) for _ in range(count)]
 
 
-def _document(r: random.Random, language: str, carriers: list[str], decoys: list[str]) -> Document:
+def _lines(language: str, part: Part, kind: str) -> list[str]:
+    prefix = language if part == "second" else f"{language}_{part}"
+    return (_HERE / f"{prefix}_{kind}.txt").read_text("utf-8").splitlines()
+
+
+def _document(
+    r: random.Random, language: str, carriers: list[str], decoys: list[str], own: dict[str, _Maker]
+) -> Document:
     sentences = [r.choice(carriers) for _ in range(r.randint(2, 4))]
     sentences += [r.choice(decoys) for _ in range(r.randint(2, 4))]
     r.shuffle(sentences)
@@ -41,7 +56,7 @@ def _document(r: random.Random, language: str, carriers: list[str], decoys: list
         for slot in _SLOT.finditer(template):
             text += template[at : slot.start()]
             name = slot.group(1)
-            value = _value(r, name)
+            value = own[name](r) if name in own else _value(r, name)
             if name.isupper():
                 spans.append((len(text), len(text) + len(value), _KINDS.get(name, name)))
             text += value
