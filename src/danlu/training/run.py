@@ -17,7 +17,7 @@ from danlu.models.chat import ChatRenderer
 from danlu.models.device import compute_dtype, default_device, seed_everything
 from danlu.models.heads import attach_head, save_head
 from danlu.models.identity import ModelFolder
-from danlu.models.loading import load_model
+from danlu.models.loading import decoder_and_head, load_model
 from danlu.recipe.errors import UserError
 from danlu.recipe.model import ModelSection
 from danlu.recipe.train import TrainSection
@@ -32,6 +32,8 @@ from danlu.training.methods import METHODS
 from danlu.training.objective import Example, Objective
 from danlu.training.objectives import OBJECTIVES
 from danlu.training.outcome import Outcome
+from danlu.training.packed.decoder import can_pack
+from danlu.training.packed.ways import Ways, ways_for
 from danlu.training.reference import with_reference
 
 SPLITS = ("train", "validation", "test")
@@ -78,6 +80,7 @@ def run_training(
     check_dataset_rendering(given.dataset, given.renderer.rendering_hash)
     device = default_device()
     dtype = compute_dtype(given.train.precision, device)
+    ways = ways_for(given.train.gpu, device, dtype)  # what the device has not got is said before anything is loaded
     method: Method = METHODS.load(given.train.method.type)(given.train.method)
     objective: Objective = OBJECTIVES.load(given.train.objective.type)(given.train.objective)
     examples = {split: objective.examples(load_samples(given.dataset, split)) for split in SPLITS}
@@ -107,18 +110,26 @@ def run_training(
     )
     with settled(device, given.train.deterministic) as determinism:
         outcome = train(job)
-    save = partial(_save, given, method, objective, model)
-    written = _write(job, outcome, examples["test"], out, save)
+    written = _write(job, outcome, examples["test"], out, partial(_save, given, method, objective, model))
     return {
         **outcome.facts(),
         "precision": str(dtype).removeprefix("torch."),
         "device": str(device),
         "determinism": determinism,
+        **_ways(ways, model, given.train, device),
         "trained_parameters": sum(plan.trained for plan in plans),
         "parameters": sum(plan.total for plan in plans),
         "groups": [asdict(plan) for plan in plans],
         **written,
     }
+
+
+def _ways(ways: Ways, model: torch.nn.Module, config: TrainSection, device: torch.device) -> dict[str, Any]:
+    """How a GPU computed; nothing on a CPU, which has one way."""
+    if device.type != "cuda":
+        return {}
+    own = config.unpadded and can_pack(decoder_and_head(model)[0], training=True)
+    return {"gpu": asdict(ways) if own else "transformers' decoder"}
 
 
 def _write(
