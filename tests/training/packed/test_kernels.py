@@ -24,9 +24,14 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Triton is for L
 @pytest.fixture(scope="module")
 def said(tiny_folder: Path) -> dict[str, str]:
     """What all cases said; one process for all, because the interpreter is switched on for a whole process."""
-    environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
+    return told("kernel_cases", str(tiny_folder), TRITON_INTERPRET="1")
+
+
+def told(module: str, *arguments: str, **more: str) -> dict[str, str]:
+    """What a neighbouring script prints."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **more}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
-    command = [sys.executable, "-m", "tests.training.packed.kernel_cases", str(tiny_folder)]
+    command = [sys.executable, "-m", f"tests.training.packed.{module}", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
@@ -36,6 +41,11 @@ def said(tiny_folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_it_computes_what_torch_computes(said: dict[str, str], name: str) -> None:
     assert said[name] == ""
+
+
+def test_the_compiler_for_gpus_takes_every_kernel(tmp_path: Path) -> None:
+    said = told("kernel_builds", TRITON_CACHE_DIR=str(tmp_path))
+    assert len(said) == 20 and not [f"{name}: {what}" for name, what in said.items() if what]
 
 
 def test_without_triton_the_install_line_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
