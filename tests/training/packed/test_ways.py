@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from danlu.models.loading import load_model
 from danlu.recipe.errors import UserError
 from danlu.recipe.gpu import GpuSection
+from danlu.training import run
+from danlu.training.loop import validate
+from danlu.training.objective import Batch
 from danlu.training.packed import ways
 from danlu.training.packed.ways import PLAIN, Ways, ways_for
+from tests.training.making import made_samples, make_job, section
 
 CUDA, CPU = torch.device("cuda", 0), torch.device("cpu")
 
@@ -103,3 +109,30 @@ def test_a_cpu_refuses_what_only_a_gpu_has(asked: dict[str, Any], field: str, va
 def test_a_cpu_goes_its_own_way() -> None:
     assert ways_for(GpuSection(), CPU, torch.float32) == ways_for(GpuSection(attention="sdpa"), CPU, torch.float32)
     assert ways_for(GpuSection(), CPU, torch.float32) == PLAIN
+
+
+def test_the_recipes_switch_reaches_every_batch(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told by the section itself, not by one that equals it."""
+    config = section(gpu={"attention": "sdpa"})
+    job = make_job(tiny_folder, tmp_path, config, made_samples(3), validation=made_samples(2))
+    seen: list[Batch] = []
+    measure = job.objective.measure
+
+    def watched(model: torch.nn.Module, batch: Batch) -> Any:
+        seen.append(batch)
+        return measure(model, batch)
+
+    monkeypatch.setattr(job.objective, "measure", watched)
+    validate(job)
+    assert seen and all(batch.gpu is config.gpu for batch in seen)
+
+
+def test_what_a_gpu_did_is_on_the_books(tiny_folder: Path) -> None:
+    model, plain = load_model(tiny_folder, dtype=torch.float32), section()
+    told = {"attention": "varlen", "kernels": "triton", "compile": False}
+    assert run._ways(Ways("varlen", "triton"), model, plain, CUDA) == {"gpu": told}
+    theirs = section(decoder="transformers")
+    assert run._ways(Ways("varlen", "triton"), model, theirs, CUDA) == {"gpu": "transformers' decoder"}
+    assert run._ways(PLAIN, model, plain, CPU) == {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.nn.functional import linear, silu
@@ -30,7 +31,7 @@ class Halves:
 
 
 @functools.cache
-def halves(backend: str = "inductor") -> Halves:
+def halves(backend: str | Callable[..., Any] = "inductor") -> Halves:
     """Compiled for any number of tokens."""
     return Halves(
         torch.compile(opening, dynamic=True, backend=backend), torch.compile(closing, dynamic=True, backend=backend)
