@@ -216,7 +216,9 @@ def table(made: list[Contestant], precision: str) -> str:
             own["per_cpu"] / other["per_cpu"]
             for own, other in zip(ran[0].runs[precision], best.runs[precision], strict=False)
         ]
-        lines.append(f"\nBest peer: {best.name}. Ratio of danlu in each round: {', '.join(f'{r:.2f}' for r in per_round)}.")
+        lines.append(
+            f"\nBest peer: {best.name}. Ratio of danlu in each round: {', '.join(f'{r:.2f}' for r in per_round)}."
+        )
     return "\n".join(lines)
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from danlu.pipeline import plan
 from danlu.pipeline.execute import RunResult, execute
-from danlu.pipeline.plan import READS, make_plan
+from danlu.pipeline.plan import ADDED, READS, make_plan
 from danlu.pipeline.stages import STAGES
 from danlu.recipe import Recipe, UserError, parse_recipe
 from danlu.runs import Workspace, read_events
@@ -93,6 +94,8 @@ def test_a_corrupt_artifact_is_made_again(first: RunResult, workspace: Workspace
         ("data.max_tokens=199", {"data", "train", "evaluate_base", "evaluate", "export"}),
         ("seed=4", {"train", "evaluate_base", "evaluate", "export"}),
         ("train.method.rank=8", {"train", "evaluate", "export"}),
+        ("train.gpu.attention=sdpa", {"train", "evaluate", "export"}),
+        ("train.gpu.attention=auto", set()),
         ("evaluate.max_rows=5", {"evaluate_base", "evaluate"}),
         ("export.dtype=bf16", {"export"}),
         ("train.checkpoints.every=7", set()),
@@ -105,6 +108,13 @@ def test_a_key_moves_with_the_fields_a_stage_reads(recipe_text: str, override: s
     assert set(READS) == set(STAGES)
     before, after = make_plan(changed(recipe_text)), make_plan(changed(recipe_text, override))
     assert {b.name for b, a in zip(before.stages, after.stages, strict=True) if b.key != a.key} == remade
+
+
+def test_a_field_added_later_leaves_the_keys_of_before(recipe_text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = make_plan(changed(recipe_text))
+    older = {stage: tuple(name for name in names if name not in ADDED) for stage, names in READS.items()}
+    monkeypatch.setattr(plan, "READS", older)
+    assert [stage.key for stage in now.stages] == [stage.key for stage in make_plan(changed(recipe_text)).stages]
 
 
 def test_missing_source_is_the_users_error(recipe_text: str, tmp_path: Path) -> None:

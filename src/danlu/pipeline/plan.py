@@ -11,6 +11,7 @@ from danlu.data.sources import SOURCES
 from danlu.models.chat import RENDERING_VERSION
 from danlu.models.identity import ModelFolder, resolve_model, tokenizer_fingerprint
 from danlu.recipe.errors import UserError
+from danlu.recipe.gpu import AS_IT_COMES
 from danlu.recipe.loading import field_at
 from danlu.recipe.objectives import has_head
 from danlu.recipe.recipe import Recipe
@@ -58,6 +59,7 @@ READS: dict[str, tuple[str, ...]] = {
         "train.deterministic",
         "train.checkpointing",
         "train.decoder",
+        "train.gpu",
         "train.validate_every",
         "train.validate_every_epochs",
         "train.early_stopping",
@@ -71,6 +73,9 @@ READS: dict[str, tuple[str, ...]] = {
     "export": ("export",),
 }
 """The recipe fields each stage reads; its key depends on these and no others."""
+
+ADDED: dict[str, Any] = {"train.gpu": AS_IT_COMES.model_dump(mode="json")}
+"""Fields that came after artifacts were made, with their defaults, which count for nothing: so old keys stay."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,8 @@ def make_plan(recipe: Recipe, until: str = "export") -> Plan:
 def _stage(name: str, recipe: Recipe, base: ModelFolder, before: Mapping[str, Stage]) -> Stage:
     fields = {dotted: field_at(recipe, dotted) for dotted in READS[name]}
     inputs = _inputs(name, recipe, base, before)
-    key = hash_data({"stage": KINDS[name], "version": VERSIONS[name], "fields": fields, "inputs": inputs})
+    counted = {dotted: value for dotted, value in fields.items() if dotted not in ADDED or value != ADDED[dotted]}
+    key = hash_data({"stage": KINDS[name], "version": VERSIONS[name], "fields": counted, "inputs": inputs})
     return Stage(name, KINDS[name], key, inputs, fields)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 from pydantic import Field, model_validator
 
 from danlu.recipe.faults import CheckpointSection, EarlyStoppingSection, FaultSection
+from danlu.recipe.gpu import AS_IT_COMES, GpuSection
 from danlu.recipe.methods import LoraMethod, Method
 from danlu.recipe.objectives import Objective, SftObjective
 from danlu.recipe.optimizer import AdamWOptimizer, Optimizer, OptimizerSection, default_learning_rate
@@ -69,6 +70,7 @@ class TrainSection(Section):
         default="auto",
         description="'auto': danlu's own, without padding, where it knows the model's parts; 'transformers': theirs",
     )
+    gpu: GpuSection = AS_IT_COMES
     checkpoints: CheckpointSection = CheckpointSection()
     faults: FaultSection = FaultSection()
 
@@ -81,6 +83,15 @@ class TrainSection(Section):
     def _one_rhythm(self) -> TrainSection:
         if self.validate_every is not None and self.validate_every_epochs is not None:
             raise ValueError("validate_every and validate_every_epochs say the same; give one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _gpu_needs_the_own_decoder(self) -> TrainSection:
+        if not self.unpadded and self.gpu != AS_IT_COMES:
+            raise ValueError(
+                "train.gpu is about danlu's own decoder, which decoder: transformers and checkpointing leave out; "
+                "remove train.gpu, or set decoder: auto and checkpointing: off"
+            )
         return self
 
     @model_validator(mode="before")

@@ -13,6 +13,7 @@ from danlu.models.loading import decoder_and_head
 from danlu.training.objective import Batch
 from danlu.training.packed.decoder import can_pack, lay_end_to_end, packed_states
 from danlu.training.packed.head import linear_losses
+from danlu.training.packed.ways import ways_for
 
 # B sequences, T time, D hidden, V vocabulary, N labelled positions
 
@@ -63,7 +64,8 @@ def states_at(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
     decoder, _ = decoder_and_head(model)
     if batch.lengths and can_pack(decoder, model.training):
         packed = lay_end_to_end(batch.input_ids, batch.lengths, batch.positions)
-        return packed_states(decoder, packed, _arithmetic(decoder.embed_tokens.weight))
+        dtype = _arithmetic(decoder.embed_tokens.weight)
+        return packed_states(decoder, packed, dtype, ways_for(batch.gpu, batch.input_ids.device, dtype))
     hidden = decoder(input_ids=batch.input_ids, use_cache=False).last_hidden_state
     return hidden.reshape(-1, hidden.shape[-1]).index_select(0, batch.positions)
 

@@ -272,7 +272,7 @@ def validate(job: TrainingJob, step: int = 0, memory: Memory | None = None) -> d
 
 
 def _batch(job: TrainingJob, examples: Sequence[Example]) -> Batch:
-    return collate(examples, job.pad_id, job.config.unpadded).to(_device(job.model))
+    return collate(examples, job.pad_id, job.config.unpadded, job.config.gpu).to(_device(job.model))
 
 
 def _device(model: torch.nn.Module) -> torch.device:

@@ -10,6 +10,7 @@ import torch
 
 from danlu.data.dataset import TrainingSample
 from danlu.models.heads import HeadConfig
+from danlu.recipe.gpu import AS_IT_COMES, GpuSection
 
 # B sequences, T time, N labelled positions, E examples
 
@@ -94,6 +95,7 @@ class Batch:
         contrast: the batch of what is read beside these sequences; None where there is nothing.
         tokens: tokens of the batch, padding not counted.
         lengths: of each sequence up to the last token that a label depends on; empty: unknown, so padding is computed.
+        gpu: how a GPU computes it.
     """
 
     input_ids: torch.Tensor
@@ -106,6 +108,7 @@ class Batch:
     contrast: Batch | None
     tokens: int
     lengths: tuple[int, ...] = ()
+    gpu: GpuSection = AS_IT_COMES
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device, without waiting for the copy where the device allows it."""
@@ -124,6 +127,7 @@ class Batch:
             None if self.contrast is None else self.contrast.to(device),
             self.tokens,
             self.lengths,
+            self.gpu,
         )
 
 
@@ -187,13 +191,14 @@ class PlainObjective:
         return {"validation_loss": float(sums["loss"]) / weight}
 
 
-def collate(examples: Iterable[Example], pad_id: int, unpadded: bool = True) -> Batch:
+def collate(examples: Iterable[Example], pad_id: int, unpadded: bool = True, gpu: GpuSection = AS_IT_COMES) -> Batch:
     """Examples as one padded batch; the pieces of an example lie one after another.
 
     Args:
         examples: at least one.
         pad_id: fills short rows.
         unpadded: whether the batch may be computed without its padding.
+        gpu: how a GPU computes it.
     """
     given = list(examples)
     pieces = [piece for example in given for piece in example.pieces]
@@ -225,9 +230,10 @@ def collate(examples: Iterable[Example], pad_id: int, unpadded: bool = True) -> 
         torch.tensor(owners, dtype=torch.long),
         torch.tensor([example.targets for example in given], dtype=torch.float32) if given[0].targets else None,
         torch.tensor(reference) if reference else None,
-        collate(beside, pad_id, unpadded) if beside else None,
+        collate(beside, pad_id, unpadded, gpu) if beside else None,
         sum(example.tokens for example in given),
         tuple(_needed(piece) for piece in pieces) if unpadded else (),
+        gpu,
     )
 
 

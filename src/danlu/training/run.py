@@ -17,7 +17,7 @@ from danlu.models.chat import ChatRenderer
 from danlu.models.device import compute_dtype, default_device, seed_everything
 from danlu.models.heads import attach_head, save_head
 from danlu.models.identity import ModelFolder
-from danlu.models.loading import load_model
+from danlu.models.loading import decoder_and_head, load_model
 from danlu.recipe.errors import UserError
 from danlu.recipe.model import ModelSection
 from danlu.recipe.optimizer import rate_warning
@@ -33,6 +33,9 @@ from danlu.training.methods import METHODS
 from danlu.training.objective import Example, Objective
 from danlu.training.objectives import OBJECTIVES
 from danlu.training.outcome import Outcome
+from danlu.training.packed.decoder import can_pack
+from danlu.training.packed.products import limit_kernel_cache
+from danlu.training.packed.ways import Ways, ways_for
 from danlu.training.reference import with_reference
 
 SPLITS = ("train", "validation", "test")
@@ -87,13 +90,13 @@ def run_training(
     plans = group_plans(model)
     with settled(device, given.train.deterministic) as determinism:
         outcome = train(job)
-    save = partial(_save, given, method, objective, model)
-    written = _write(job, outcome, test, out, save)
+    written = _write(job, outcome, test, out, partial(_save, given, method, objective, model))
     return {
         **outcome.facts(),
         "precision": str(dtype).removeprefix("torch."),
         "device": str(device),
         "determinism": determinism,
+        **_ways(ways_for(given.train.gpu, device, dtype), model, given.train, device),
         "trained_parameters": sum(plan.trained for plan in plans),
         "parameters": sum(plan.total for plan in plans),
         "groups": [asdict(plan) for plan in plans],
@@ -122,6 +125,8 @@ def make_job(
     """
     device = default_device()
     dtype = compute_dtype(given.train.precision, device)
+    limit_kernel_cache()
+    ways_for(given.train.gpu, device, dtype)  # what the device has not got is said before anything is loaded
     method: Method = METHODS.load(given.train.method.type)(given.train.method)
     model: torch.nn.Module = _base(given, method, dtype, device)
     if objective.needs_reference:
@@ -147,6 +152,14 @@ def make_job(
         rates=method.rates(),
     )
     return job, method, examples["test"]
+
+
+def _ways(ways: Ways, model: torch.nn.Module, config: TrainSection, device: torch.device) -> dict[str, Any]:
+    """How a GPU computed; nothing on a CPU, which has one way."""
+    if device.type != "cuda":
+        return {}
+    own = config.unpadded and can_pack(decoder_and_head(model)[0], training=True)
+    return {"gpu": asdict(ways) if own else "transformers' decoder"}
 
 
 def _write(

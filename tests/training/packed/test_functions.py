@@ -114,6 +114,12 @@ def test_losses_under_a_frozen_head(monkeypatch: pytest.MonkeyPatch, chunk: int)
     torch.testing.assert_close(torch.autograd.grad((found * factors).sum(), states)[0], wanted)
 
 
+def test_a_gpu_holds_more_logits_than_a_cpus_cache() -> None:
+    rows = {kind: head.rows_at_once(torch.device(kind), 151_936) for kind in ("cpu", "mps", "cuda")}
+    assert rows == {"cpu": 64, "mps": 64, "cuda": 883}
+    assert head.rows_at_once(torch.device("cpu"), 1000) == 4194
+
+
 def test_a_loss_beyond_the_reach_of_probabilities_is_still_exact() -> None:
     states, weight = torch.tensor([[200.0]]), torch.tensor([[1.0], [0.0]])
     assert linear_losses(states, weight, torch.tensor([1])).tolist() == [200.0]

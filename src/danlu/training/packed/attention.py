@@ -10,14 +10,14 @@ Legend: T tokens of all sequences, t of one, H query heads, G key-value heads, E
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from danlu.training.packed.functions import inverse_rms, norm_backward, rms_norm
+from danlu.training.packed.functions import NormFunction, inverse_rms, norm_backward, rms_norm
 
 KEPT = 1024
 """Tokens of the longest sequence whose attention probabilities are kept."""
@@ -48,6 +48,13 @@ class Rotary:
 
     cosine: torch.Tensor
     sine: torch.Tensor
+
+
+Turn = Callable[
+    [torch.Tensor, tuple[torch.Tensor, torch.Tensor] | None, Rotary, Shape],
+    tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+]
+"""What `turned_heads` is, whatever it is made of."""
 
 
 def attend(
@@ -82,20 +89,40 @@ def _by_torch(
     shape: Shape,
 ) -> torch.Tensor:
     """The same by torch's kernels, sequence by sequence."""
+    norms = None if query_norm is None or key_norm is None else (query_norm, key_norm)
+    return by_sequence(*turned_heads(joined, norms, rotary, shape), lengths, shape.scale)
+
+
+def turned_heads(
+    joined: torch.Tensor,
+    norms: tuple[torch.Tensor, torch.Tensor] | None,
+    rotary: Rotary,
+    shape: Shape,
+    norm: NormFunction = rms_norm,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Queries [T, H, E] and keys [T, G, E], normed and turned, and values [T, G, E]."""
+    query_norm, key_norm = norms if norms is not None else (None, None)
     heads = joined.view(joined.shape[0], -1, shape.size)
     queries, keys, values = heads.split([shape.heads, shape.groups, shape.groups], dim=1)  # type: ignore[no-untyped-call]
     turned = []
     for states, weight in ((queries, query_norm), (keys, key_norm)):
-        normed = states if weight is None else rms_norm(states, weight, shape.epsilon)
+        normed = states if weight is None else norm(states, weight, shape.epsilon)
         half = normed.roll(shape.size // 2, -1) * _signs(shape.size, normed)
         turned.append(normed * rotary.cosine[:, None] + half * rotary.sine[:, None])
+    return turned[0], turned[1], values
+
+
+def by_sequence(
+    queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, lengths: Sequence[int], scale: float
+) -> torch.Tensor:
+    """[T, H, E], [T, G, E] twice -> [T, H E]: causal attention by a call of torch's kernel for each sequence."""
     outs = []
     for start, end in _bounds(lengths):
-        q, k, v = (t[start:end].transpose(0, 1)[None] for t in (*turned, values))
+        q, k, v = (t[start:end].transpose(0, 1)[None] for t in (queries, keys, values))
         outs.append(
-            scaled_dot_product_attention(q, k, v, is_causal=True, scale=shape.scale, enable_gqa=True)[0].transpose(0, 1)
+            scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale, enable_gqa=True)[0].transpose(0, 1)
         )
-    return torch.cat(outs).reshape(joined.shape[0], -1)
+    return torch.cat(outs).reshape(queries.shape[0], -1)
 
 
 def _signs(size: int, like: torch.Tensor) -> torch.Tensor:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import importlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
 
-from danlu.training.packed.attention import Rotary, Shape, attend
-from danlu.training.packed.functions import rms_norm, swiglu
-from danlu.training.packed.linear import Linear, project
+from danlu.recipe.choices import optional
+from danlu.training.packed.attention import Rotary, Turn, attend, by_sequence, turned_heads
+from danlu.training.packed.compiled import Heads, halves
+from danlu.training.packed.functions import NormFunction, rms_norm, swiglu
+from danlu.training.packed.linear import project
+from danlu.training.packed.parts import Parts, parts_of
+from danlu.training.packed.varlen import Spans, varlen_attention
+from danlu.training.packed.ways import PLAIN, Ways
 
 # T tokens of all sequences, D hidden, N picked positions
 
@@ -39,60 +47,91 @@ class Packed:
         times: [T] position of each token in its sequence.
         lengths: of the sequences.
         picked: [N] where states are wanted.
+        spans: the lengths again, as a kernel for all sequences reads them.
     """
 
     input_ids: torch.Tensor
     times: torch.Tensor
     lengths: tuple[int, ...]
     picked: torch.Tensor
+    spans: Spans
 
 
-def packed_states(decoder: Any, packed: Packed, dtype: torch.dtype) -> torch.Tensor:
+def packed_states(decoder: Any, packed: Packed, dtype: torch.dtype, ways: Ways = PLAIN) -> torch.Tensor:
     """[N, D]: what the decoder's last norm gives at the picked positions, computed in `dtype`.
 
     `decoder` must be one that `can_pack` accepts.
     """
+    functions = _functions(ways)
     with torch.autocast(packed.input_ids.device.type, enabled=False):
         table = decoder.embed_tokens
         states = torch.nn.functional.embedding(packed.input_ids, table.weight, table.padding_idx).to(dtype)
         rotary = Rotary(*(table[0] for table in decoder.rotary_emb(states, packed.times[None])))
-        last = len(decoder.layers) - 1
-        for number, layer in enumerate(decoder.layers):
-            states = _layer(layer, states, rotary, packed, packed.picked if number == last else None)
-        return rms_norm(states, decoder.norm.weight, decoder.norm.variance_epsilon)
+        for layer in decoder.layers[:-1]:
+            parts = parts_of(layer)
+            states = functions.closing(_attended(parts, states, rotary, packed, ways), states, parts)
+        parts = parts_of(decoder.layers[-1])
+        found = _attended(parts, states, rotary, packed, ways)
+        # Behind the last attention only the picked tokens matter
+        found, states = found.index_select(0, packed.picked), states.index_select(0, packed.picked)
+        states = functions.closing(found, states, parts)
+        return functions.rms_norm(states, decoder.norm.weight, decoder.norm.variance_epsilon)
 
 
-def _layer(
-    layer: Any, states: torch.Tensor, rotary: Rotary, packed: Packed, picked: torch.Tensor | None
-) -> torch.Tensor:
-    """One decoder layer. Behind the last attention only the picked tokens matter."""
-    attention, mlp = layer.self_attn, layer.mlp
-    before = rms_norm(states, layer.input_layernorm.weight, layer.input_layernorm.variance_epsilon)
-    joined = project(before, [read(getattr(attention, name)) for name in ("q_proj", "k_proj", "v_proj")])
-    norms, epsilon = None, 0.0
-    if hasattr(attention, "q_norm"):
-        norms, epsilon = (attention.q_norm.weight, attention.k_norm.weight), attention.q_norm.variance_epsilon
-    size = attention.head_dim
-    groups = joined.shape[1] // size // (attention.num_key_value_groups + 2)
-    shape = Shape(groups * attention.num_key_value_groups, groups, size, attention.scaling, epsilon)
-    found = attend(joined, norms, rotary, packed.lengths, shape)
-    if picked is not None:
-        found, states = found.index_select(0, picked), states.index_select(0, picked)
-    states = project(found, [read(attention.o_proj)], states)
-    after = layer.post_attention_layernorm
-    between = rms_norm(states, after.weight, after.variance_epsilon)
-    inner = swiglu(project(between, [read(mlp.gate_proj), read(mlp.up_proj)]))
-    return project(inner, [read(mlp.down_proj)], states)
+def _attended(parts: Parts, states: torch.Tensor, rotary: Rotary, packed: Packed, ways: Ways) -> torch.Tensor:
+    """[T, D] -> [T, H E]: what attention finds."""
+    functions = _functions(ways)
+    if ways == PLAIN:
+        before = functions.rms_norm(states, parts.before.weight, parts.before.epsilon)
+        return attend(project(before, parts.joined), parts.heads, rotary, packed.lengths, parts.shape)
+    queries, keys, values = functions.opening(states, parts, rotary)
+    if ways.attention == "varlen":
+        return varlen_attention(queries, keys, values, packed.spans, parts.shape.scale).flatten(1)
+    return by_sequence(queries, keys, values, packed.lengths, parts.shape.scale)
 
 
-def read(module: Any) -> Linear:
-    """A linear layer, PEFT's adapter around it or not."""
-    base = getattr(module, "base_layer", module)
-    if base is module or module.disable_adapters:
-        return Linear(base.weight, base.bias)
-    (name,) = module.active_adapters
-    down, up = module.lora_A[name].weight, module.lora_B[name].weight
-    return Linear(base.weight, base.bias, down, up, float(module.scaling[name]))
+class _Functions:
+    """The steps of a layer around attention, of torch's operations or of kernels that compute the same."""
+
+    def __init__(self, norm: NormFunction, gate: Callable[[torch.Tensor], torch.Tensor], turn: Turn) -> None:
+        self.rms_norm, self._gate, self._turn = norm, gate, turn
+
+    def opening(self, states: torch.Tensor, parts: Parts, rotary: Rotary) -> Heads:
+        """[T, D] -> queries, keys and values."""
+        before = self.rms_norm(states, parts.before.weight, parts.before.epsilon)
+        return self._turn(project(before, parts.joined), parts.heads, rotary, parts.shape)
+
+    def closing(self, found: torch.Tensor, states: torch.Tensor, parts: Parts) -> torch.Tensor:
+        """What attention found and the states -> the layer's output."""
+        states = project(found, [parts.out], states)
+        between = self.rms_norm(states, parts.after.weight, parts.after.epsilon)
+        return project(self._gate(project(between, parts.pair)), [parts.down], states)
+
+
+class _Compiled(_Functions):
+    """The same, each half compiled."""
+
+    def __init__(self) -> None:
+        super().__init__(rms_norm, swiglu, turned_heads)
+        self._halves = halves()
+
+    def opening(self, states: torch.Tensor, parts: Parts, rotary: Rotary) -> Heads:
+        return self._halves.opening(states, parts, rotary)
+
+    def closing(self, found: torch.Tensor, states: torch.Tensor, parts: Parts) -> torch.Tensor:
+        return self._halves.closing(found, states, parts)
+
+
+@functools.cache
+def _functions(ways: Ways) -> _Functions:
+    if ways.compile:
+        return _Compiled()
+    if ways.kernels == "triton":
+        optional("triton", "gpu")
+        kernels = importlib.import_module("danlu.training.packed.kernels")
+
+        return _Functions(kernels.rms_norm, kernels.swiglu, kernels.turned_heads)
+    return _Functions(rms_norm, swiglu, turned_heads)
 
 
 def can_pack(decoder: Any, training: bool) -> bool:
@@ -154,4 +193,6 @@ def lay_end_to_end(input_ids: torch.Tensor, lengths: Sequence[int], positions: t
     flat = torch.cat([time + row * width for row, time in enumerate(times)])
     where = torch.empty(input_ids.numel(), dtype=torch.long, device=device)
     where[flat] = torch.arange(len(flat), device=device)
-    return Packed(input_ids.reshape(-1)[flat], torch.cat(times), tuple(lengths), where[positions])
+    starts = torch.tensor([0, *accumulate(lengths)], dtype=torch.int32).to(device, non_blocking=True)
+    spans = Spans(starts, max(lengths))
+    return Packed(input_ids.reshape(-1)[flat], torch.cat(times), tuple(lengths), where[positions], spans)

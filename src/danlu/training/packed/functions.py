@@ -5,9 +5,13 @@ Legend: T tokens, D width, I inner width of the MLP.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
+
+NormFunction = Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]
+"""States [..., D], weight [D] and epsilon -> [..., D]."""
 
 
 def rms_norm(states: torch.Tensor, weight: torch.Tensor, epsilon: float) -> torch.Tensor:
