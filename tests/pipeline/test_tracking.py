@@ -48,7 +48,8 @@ def test_an_interrupted_run_ends_in_one_tracker_run(store: Store, tracked: Recip
     assert run.curves["evaluation/perplexity"][0][1] == result.comparisons[0].tuned.value
     assert run.texts["model"] == "tiny@1" and run.texts["report"] == str(result.run.report)
     assert run.config["train"]["method"]["rank"] == 4
-    assert run.curves["train/memory"][-1][1] == result.artifacts["train"].facts["memory"] > 1e6
+    memory = [value for _, value in run.curves["train/memory"]]
+    assert result.artifacts["train"].facts["memory"] in memory and min(memory) > 1e6
     assert not list(workspace.root.glob("work/*/")), "nothing is left behind"
 
 

@@ -14,7 +14,7 @@ from transformers.utils import logging as transformers_logging
 from danlu.models.card import check_rendering
 from danlu.models.chat import ChatRenderer
 from danlu.models.identity import check_folder
-from danlu.models.quantized import Quantization
+from danlu.models.quantized import Quantization, keep_layout
 from danlu.models.started import StartedModel
 from danlu.recipe.errors import UserError
 
@@ -96,6 +96,7 @@ def load_model(
                 **held,
             )
             if held:
+                keep_layout(model)
                 return cast("PreTrainedModel", model)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise UserError(

@@ -24,8 +24,13 @@ def save_parts(parameters: Mapping[str, torch.nn.Parameter], folder: Path) -> No
     save_file(tensors, folder / FILE, metadata={"format": "pt"})
 
 
-def put_parts(model: torch.nn.Module, folder: Path) -> None:
-    """Put saved parameters into their base; they keep the number format they were trained in.
+def put_parts(model: torch.nn.Module, folder: Path, dtype: torch.dtype | None = None) -> None:
+    """Put saved parameters into their base.
+
+    Args:
+        model: the base.
+        folder: where they were saved.
+        dtype: what they are computed in; None: the number format they were trained in.
 
     Raises:
         UserError: the file names a parameter that the base does not have, or one of another shape.
@@ -39,4 +44,4 @@ def put_parts(model: torch.nn.Module, folder: Path) -> None:
                 where=str(folder / FILE),
                 fix="use the base model that it was trained on",
             )
-        parameter.data = value.to(parameter.device)
+        parameter.data = value.to(parameter.device, dtype or value.dtype)

@@ -61,6 +61,19 @@ def read_quantization(folder: Path) -> Quantization | None:
     return Quantization(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
 
 
+def keep_layout(model: torch.nn.Module) -> None:
+    """Have bitsandbytes leave weights on a CPU as they are.
+
+    Where a CPU computes bf16 itself (AVX512_BF16), the library lays them out anew the first time that nobody asks for a
+    gradient, computes in bf16 from then on, and has no gradient for that layout: after the first validation a run
+    would go on learning something wrong.
+    """
+    module: Any
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+
+
 def dequantize(model: Any, dtype: torch.dtype) -> torch.nn.Module:
     """Put plain linear layers in place of those in 4 bits: the weights that every product is computed with."""
     plain: torch.nn.Module = model.dequantize(dtype)

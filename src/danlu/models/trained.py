@@ -33,7 +33,7 @@ def load_trained(
     Args:
         folder: made by the train stage.
         base: the base model; for an adapter its fingerprint must be the one trained on.
-        dtype: number format of the base's (or the full) parameters; adapters stay in fp32.
+        dtype: number format of all weights; adapters stay in fp32. 'auto': as the files have them.
         device: where the parameters go.
         plain: give a base that was held in 4 bits as the plain weights that these stand for.
 
@@ -57,7 +57,8 @@ def load_trained(
     if quantization is not None and plain:
         model = dequantize(model, dtype if isinstance(dtype, torch.dtype) else torch.float32)
     if (folder / parts.FILE).is_file():
-        parts.put_parts(model, folder)
+        # A model without autocast must not multiply fp32 states by bf16 weights
+        parts.put_parts(model, folder, dtype if isinstance(dtype, torch.dtype) else None)
     model = _adapted(model, folder)
     put_head(model, folder)
     return model

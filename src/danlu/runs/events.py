@@ -21,7 +21,7 @@ class EventLog:
         self.path = path
         self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
-    def write(self, kind: str, **fields: Any) -> Event:
+    def write(self, kind: str, /, **fields: Any) -> Event:
         """Append an event: its kind, the time (seconds since 1970), and its fields."""
         event: Event = {"event": kind, "time": round(time.time(), 3), **fields}
         os.write(self._handle, json.dumps(event, ensure_ascii=False).encode() + b"\n")

@@ -38,6 +38,10 @@ _OTHER_PARTS = {"SiLUActivation", "BufferDict"}
 _STATIC_ROPE = {"default", "linear", "llama3", "yarn"}
 
 
+FILLED = 64
+"""Tokens of a packed batch are a multiple of this on a CPU."""
+
+
 @dataclass(frozen=True)
 class Packed:
     """Sequences laid end to end.
@@ -46,7 +50,8 @@ class Packed:
         input_ids: [T].
         times: [T] position of each token in its sequence.
         lengths: of the sequences.
-        picked: [N] where states are wanted.
+        picked: [N or more] where states are wanted; what is behind N fills up.
+        wanted: N.
         spans: the lengths again, as a kernel for all sequences reads them.
     """
 
@@ -54,6 +59,7 @@ class Packed:
     times: torch.Tensor
     lengths: tuple[int, ...]
     picked: torch.Tensor
+    wanted: int
     spans: Spans
 
 
@@ -74,7 +80,7 @@ def packed_states(decoder: Any, packed: Packed, dtype: torch.dtype, ways: Ways =
         found = _attended(parts, states, rotary, packed, ways)
         # Behind the last attention only the picked tokens matter
         found, states = found.index_select(0, packed.picked), states.index_select(0, packed.picked)
-        states = functions.closing(found, states, parts)
+        states = functions.closing(found, states, parts)[: packed.wanted]
         return functions.rms_norm(states, decoder.norm.weight, decoder.norm.variance_epsilon)
 
 
@@ -183,6 +189,10 @@ def _plain_lora(module: Any, training: bool) -> bool:
 def lay_end_to_end(input_ids: torch.Tensor, lengths: Sequence[int], positions: torch.Tensor) -> Packed:
     """A padded batch [B, T] without its padding.
 
+    On a CPU a sequence of its own, which nothing depends on, fills the tokens up to a multiple of `FILLED`, and the
+    wanted positions are filled up too: oneDNN makes a kernel for every number of rows that it meets, and each takes
+    milliseconds and half a megabyte.
+
     Args:
         input_ids: padded on the right.
         lengths: of the rows.
@@ -191,8 +201,16 @@ def lay_end_to_end(input_ids: torch.Tensor, lengths: Sequence[int], positions: t
     width, device = input_ids.shape[1], input_ids.device
     times = [torch.arange(length, device=device) for length in lengths]
     flat = torch.cat([time + row * width for row, time in enumerate(times)])
+    filling = -len(flat) % FILLED if device.type == "cpu" else 0
     where = torch.empty(input_ids.numel(), dtype=torch.long, device=device)
     where[flat] = torch.arange(len(flat), device=device)
+    if filling:
+        lengths = (*lengths, filling)
+        times.append(torch.arange(filling, device=device))
+        flat = torch.cat([flat, flat[:1].expand(filling)])
     starts = torch.tensor([0, *accumulate(lengths)], dtype=torch.int32).to(device, non_blocking=True)
     spans = Spans(starts, max(lengths))
-    return Packed(input_ids.reshape(-1)[flat], torch.cat(times), tuple(lengths), where[positions], spans)
+    picked, wanted = where[positions], len(positions)
+    if device.type == "cpu" and wanted:
+        picked = torch.cat([picked, picked[:1].expand(-wanted % FILLED)])
+    return Packed(input_ids.reshape(-1)[flat], torch.cat(times), tuple(lengths), picked, wanted, spans)

@@ -45,10 +45,11 @@ def by_onednn(left: torch.Tensor, right: torch.Tensor) -> bool:
 def limit_kernel_cache() -> None:
     """Have oneDNN keep fewer of the kernels that it makes for each shape; to be called before its first product.
 
-    Every number of tokens is a shape of its own, so its usual 1,024 are mostly kernels that never run again, each with
-    its own work space: 0.3 GB more in bf16. A micro-batch uses each of its own once a layer, which takes far fewer.
+    Each has work space of its own, half a megabyte, and in bf16 every length of a sequence is a shape: its usual 1,024
+    are mostly kernels that never run again. Fewer than two micro-batches need at a time would be slow: each is used
+    once a layer.
     """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "512")
 
 
 def _linear() -> Any:
