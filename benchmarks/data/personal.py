@@ -41,6 +41,7 @@ SETS: dict[str, Callable[..., list[Document]]] = {
     "second": unseen.documents,
     "third": partial(unseen.documents, part="third"),
     "fourth": partial(unseen.documents, part="fourth"),
+    "fifth": partial(unseen.documents, part="fifth"),
 }
 
 
