@@ -40,8 +40,8 @@ def test_recall_and_precision(language: str, seed: int) -> None:
 def test_other_registers(language: str, part: unseen.Part, recall: float, precision: float) -> None:
     """Sentences written apart from the rules; the floors are a little below what is measured.
 
-    The scorer of Chinese names is trained on the second and third set, so only the last two say what it is worth. No rule
-    was changed for the fifth: its figures are what to expect of text that nobody has looked at.
+    The scorer of Chinese names is trained on the second and third set, so only the last two say what it is worth.
+    No rule was changed for the fifth: its figures are what to expect of text that nobody has looked at.
     """
     made = [document for seed in (31, 32) for document in unseen.documents(seed, 150, language=language, part=part)]
     score = scored(made)

@@ -3,8 +3,8 @@
 `*_carriers.txt` and `*_decoys.txt` hold one sentence a line ("\\n" in them is a line end). Each set was measured once
 before any rule was changed for it; `docs/data/personal-data.md` gives the figures of that first sight. The `*_third_*`
 files were written after the changes for the second. The `*_fourth_*` ones, with lists of whole names, are by an author
-who had seen neither the rules nor the other sets; the `*_fifth_*` ones are the other half of that, for which no rule was
-changed: keep it so, or write a sixth.
+who had seen neither the rules nor the other sets; the `*_fifth_*` ones are the other half of that, for which no
+rule was changed: keep it so, or write a sixth.
 """
 
 from __future__ import annotations
