@@ -10,13 +10,14 @@ import pytest
 
 from danlu import cli
 from danlu.pipeline.execute import execute
-from danlu.pipeline.outlook import duration
 from danlu.pipeline.plan import make_plan
 from danlu.pipeline.stages import training_input
 from danlu.recipe import load_recipe
 from danlu.runs import Workspace
+from danlu.training import pace
 from danlu.training.outlook import look_ahead
 from danlu.training.pace import Pace
+from danlu.training.watchdog import BadStep
 
 TINY = sorted((Path(__file__).parents[2] / "recipes" / "tiny").glob("*.yaml"))
 
@@ -45,7 +46,7 @@ def test_every_recipe_is_timed(
     before = files(tmp_path)
     assert plan(monkeypatch, "--workspace", str(tmp_path), "plan", str(path)) == 0
     said = capsys.readouterr().out
-    found = re.search(r"about (\d+) s an epoch, (\d+) s in all, .* \(([\d,]+) tokens/s in (\d) steps tried", said)
+    found = re.search(r"about (\d\.\d) s an epoch, (\d\.\d) s in all, .* \(([\d,]+) tokens/s in (\d) steps tried", said)
     assert found and int(found[3].replace(",", "")) > 0 and int(found[4]) >= 1, said
     assert files(tmp_path) == before
 
@@ -92,6 +93,25 @@ def test_updates_count_beside_tokens() -> None:
     assert Pace(50.0, 0.5, 3).seconds(1000, 8) == pytest.approx(24.0)
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(0.2, "1 s"), (59.4, "59 s"), (61, "1 min 01 s"), (7500, "2 h 05 min")])
-def test_durations(seconds: float, said: str) -> None:
-    assert duration(seconds) == said
+def test_a_step_that_training_would_refuse_is_timed_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = next(path for path in TINY if path.stem == "lora")
+    made = execute(load_recipe(recipe), Workspace(tmp_path), until="data")
+
+    def bad(*given: object) -> None:
+        raise BadStep("loss", "is not a number")
+
+    monkeypatch.setattr(pace, "update", bad)
+    found = look_ahead(training_input(make_plan(load_recipe(recipe)), made.artifacts["data"].path), timed=True)
+    assert found.pace is not None and found.pace.tokens_per_second > 0
+
+
+def test_a_rate_out_of_bounds_is_told_when_training_starts(tmp_path: Path) -> None:
+    recipe = next(path for path in TINY if path.stem == "lora")
+    told: list[dict[str, object]] = []
+    changed = load_recipe(recipe, ("train.optimizer.learning_rate=0.5", "train.max_steps=1"))
+    execute(changed, Workspace(tmp_path), until="train", on_event=told.append)
+    (found,) = [event for event in told if event.get("kind") == "learning_rate"]
+    assert "0.5 is above the sane range" in str(found["reason"])
+    told.clear()
+    execute(load_recipe(recipe, ("train.max_steps=1",)), Workspace(tmp_path), until="train", on_event=told.append)
+    assert not [event for event in told if event.get("kind") == "learning_rate"]

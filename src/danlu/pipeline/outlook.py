@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from danlu.pipeline.report.numbers import duration
 from danlu.recipe.language import tr
 
 if TYPE_CHECKING:
@@ -84,13 +85,3 @@ def _tell_time(console: Any, outlook: Outlook) -> None:
         ),
         highlight=False,
     )
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the two largest units that tell something: '2 h 05 min', '40 s'."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{max(whole, 1)} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"

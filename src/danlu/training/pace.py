@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from danlu.training.loop import Schedule, gradients, memory_of, state_of
 from danlu.training.objective import Example, Objective
 from danlu.training.run import TrainingInput, make_job
 from danlu.training.update import update
+from danlu.training.watchdog import BadStep
 
 ENOUGH = 10.0
 """Seconds after which no further step is tried."""
@@ -77,7 +79,8 @@ def measure_pace(
             started = time.perf_counter()
             loss = float(gradients(job, schedule, number, state, memory))
             between = time.perf_counter()
-            update(state, job.config.optimizer.learning_rate or 0.0, loss, job.config.optimizer.max_grad_norm)
+            with contextlib.suppress(BadStep):  # training will judge it, and say so; the time it takes is the same
+                update(state, job.config.optimizer.learning_rate or 0.0, loss, job.config.optimizer.max_grad_norm)
             _wait()
             updates.append(time.perf_counter() - between)
             forward.append(between - started)
