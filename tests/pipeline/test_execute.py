@@ -96,6 +96,8 @@ def test_a_corrupt_artifact_is_made_again(first: RunResult, workspace: Workspace
         ("train.method.rank=8", {"train", "evaluate", "export"}),
         ("train.gpu.attention=sdpa", {"train", "evaluate", "export"}),
         ("train.gpu.attention=auto", set()),
+        ("train.optimizer.offload=true", {"train", "evaluate", "export"}),
+        ("train.optimizer.offload=false", set()),
         ("evaluate.max_rows=5", {"evaluate_base", "evaluate"}),
         ("export.dtype=bf16", {"export"}),
         ("train.checkpoints.every=7", set()),
@@ -115,6 +117,10 @@ def test_a_field_added_later_leaves_the_keys_of_before(recipe_text: str, monkeyp
     older = {stage: tuple(name for name in names if name not in ADDED) for stage, names in READS.items()}
     monkeypatch.setattr(plan, "READS", older)
     assert [stage.key for stage in now.stages] == [stage.key for stage in make_plan(changed(recipe_text)).stages]
+    section = {"type": "adamw", "epsilon": 1e-8}
+    assert plan._counted({"train.optimizer": section | {"offload": False}}) == {"train.optimizer": section}
+    away = {"train.optimizer": section | {"offload": True}}
+    assert plan._counted(away) == away
 
 
 def test_missing_source_is_the_users_error(recipe_text: str, tmp_path: Path) -> None:

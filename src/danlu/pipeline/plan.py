@@ -74,7 +74,7 @@ READS: dict[str, tuple[str, ...]] = {
 }
 """The recipe fields each stage reads; its key depends on these and no others."""
 
-ADDED: dict[str, Any] = {"train.gpu": AS_IT_COMES.model_dump(mode="json")}
+ADDED: dict[str, Any] = {"train.gpu": AS_IT_COMES.model_dump(mode="json"), "train.optimizer.offload": False}
 """Fields that came after artifacts were made, with their defaults, which count for nothing: so old keys stay."""
 
 
@@ -137,9 +137,20 @@ def make_plan(recipe: Recipe, until: str = "export") -> Plan:
 def _stage(name: str, recipe: Recipe, base: ModelFolder, before: Mapping[str, Stage]) -> Stage:
     fields = {dotted: field_at(recipe, dotted) for dotted in READS[name]}
     inputs = _inputs(name, recipe, base, before)
-    counted = {dotted: value for dotted, value in fields.items() if dotted not in ADDED or value != ADDED[dotted]}
-    key = hash_data({"stage": KINDS[name], "version": VERSIONS[name], "fields": counted, "inputs": inputs})
-    return Stage(name, KINDS[name], key, inputs, fields)
+    identity = {"stage": KINDS[name], "version": VERSIONS[name], "fields": _counted(fields), "inputs": inputs}
+    return Stage(name, KINDS[name], hash_data(identity), inputs, fields)
+
+
+def _counted(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that a key depends on: without what was added later and stands at its default."""
+    counted = dict(fields)
+    for dotted, default in ADDED.items():
+        section, _, name = dotted.rpartition(".")
+        if counted.get(dotted, ...) == default:
+            del counted[dotted]
+        elif isinstance(counted.get(section), Mapping) and counted[section].get(name, ...) == default:
+            counted[section] = {key: value for key, value in counted[section].items() if key != name}
+    return counted
 
 
 def _inputs(name: str, recipe: Recipe, base: ModelFolder, before: Mapping[str, Stage]) -> dict[str, str]:
