@@ -13,6 +13,8 @@ import numpy as np
 U64 = np.uint64
 # Characters hashed as one array: larger blocks leave the processor's caches.
 BLOCK = 1 << 18
+# Keys noted in a bit map at a time.
+_AT_ONCE = 1 << 20
 # Noncharacter that parts the texts of a block; no text holds it (one that does has it replaced).
 _SEPARATOR = "\U0010ffff"
 # Everything above the last assigned ideograph plane is punctuation to us.
@@ -114,25 +116,45 @@ def _text_blocks(starts: np.ndarray) -> Iterator[tuple[int, int]]:
         first = end
 
 
-class HashTable:
-    """Sorted 64-bit keys with a value each, behind a small bit map that turns most strangers away."""
+class SortedKeys:
+    """Sorted 64-bit keys behind a small bit map that turns most strangers away."""
 
-    def __init__(self, keys: np.ndarray, values: np.ndarray) -> None:
-        order = np.lexsort((values, keys))
-        self.hashes, self._values = keys[order], values[order]
+    def __init__(self, keys: np.ndarray) -> None:
+        self.keys = keys
         bits = min(26, max(12, int(len(keys) * 16).bit_length()))
         self._shift = U64(64 - bits)
         self._known = np.zeros(1 << bits, bool)
-        self._known[self.hashes >> self._shift] = True
+        for start in range(0, len(keys), _AT_ONCE):
+            self._known[keys[start : start + _AT_ONCE] >> self._shift] = True
+
+    def between(self, lowest: np.ndarray, highest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(index of the range asked for, place of a key in it) for every match, in the order of the ranges.
+
+        The ends of a range must agree in their upper 32 bits.
+        """
+        maybe = np.flatnonzero(self._known[lowest >> self._shift])
+        left = np.searchsorted(self.keys, lowest[maybe], side="left")
+        counts = np.searchsorted(self.keys, highest[maybe], side="right") - left
+        first = np.repeat(left - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) if len(counts) else left
+        return np.repeat(maybe, counts), first + np.arange(len(first))
+
+
+class HashTable:
+    """64-bit keys with a value each."""
+
+    def __init__(self, keys: np.ndarray, values: np.ndarray) -> None:
+        order = np.lexsort((values, keys))
+        self._sorted, self._values = SortedKeys(keys[order]), values[order]
+
+    @property
+    def hashes(self) -> np.ndarray:
+        """The keys, sorted."""
+        return self._sorted.keys
 
     def lookup(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(index of the key asked for, value) for every match, in the order of the keys."""
-        maybe = np.flatnonzero(self._known[keys >> self._shift])
-        asked = keys[maybe]
-        left = np.searchsorted(self.hashes, asked, side="left")
-        counts = np.searchsorted(self.hashes, asked, side="right") - left
-        first = np.repeat(left - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) if len(counts) else left
-        return np.repeat(maybe, counts), self._values[first + np.arange(len(first))]
+        which, places = self._sorted.between(keys, keys)
+        return which, self._values[places]
 
 
 def mixed(values: np.ndarray) -> np.ndarray:

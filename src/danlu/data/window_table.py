@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from danlu.data.comparison_units import U64, window_blocks, window_keys
+from danlu.data.comparison_units import U64, SortedKeys, window_blocks, window_keys
 
 _LOW = U64(32)
 _POSITIONS = U64((1 << 32) - 1)
@@ -49,47 +49,39 @@ class WindowTable:
             found = (keys[stays] >> _LOW << _LOW) | positions[stays].astype(U64)
             kept[end : end + len(found)] = found
             end += len(found)
-        self._sorted = kept[:end].copy() if end < len(kept) * 0.75 else kept[:end]
-        self._sorted.sort()
-        bits = min(26, max(12, int(end * 16).bit_length()))
-        self._shift = U64(64 - bits)
-        self._known = np.zeros(1 << bits, bool)
-        for start in range(0, end, _AT_ONCE):
-            self._known[self._sorted[start : start + _AT_ONCE] >> self._shift] = True
+        held = kept[:end].copy() if end < len(kept) * 0.75 else kept[:end]
+        held.sort()
+        self._sorted = SortedKeys(held)
 
     def __len__(self) -> int:
-        return len(self._sorted)
+        return len(self._sorted.keys)
 
     def lookup(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(index of the key asked for, position of an equal window) for every match, in the order of the keys."""
-        maybe = np.flatnonzero(self._known[keys >> self._shift])
-        asked = keys[maybe] >> _LOW << _LOW
-        left = np.searchsorted(self._sorted, asked, side="left")
-        counts = np.searchsorted(self._sorted, asked | _POSITIONS, side="right") - left
-        first = np.repeat(left - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) if len(counts) else left
-        which = np.repeat(maybe, counts)
-        positions = (self._sorted[first + np.arange(len(first))] & _POSITIONS).astype(np.int64)
+        lowest = keys >> _LOW << _LOW
+        which, places = self._sorted.between(lowest, lowest | _POSITIONS)
+        positions = (self._sorted.keys[places] & _POSITIONS).astype(np.int64)
         equal = self._keys(positions) == keys[which]
         return which[equal], positions[equal]
 
     def shared(self, most: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """(hashes, positions) of windows of which more than `most` may exist; equal ones together."""
-        start = 0
-        while start < len(self._sorted):
-            end = self._end_of_group(min(start + _AT_ONCE, len(self._sorted)))
-            halves = self._sorted[start:end] >> _LOW
+        start, kept = 0, self._sorted.keys
+        while start < len(kept):
+            end = self._end_of_group(min(start + _AT_ONCE, len(kept)))
+            halves = kept[start:end] >> _LOW
             begins = np.flatnonzero(np.concatenate([[True], halves[1:] != halves[:-1]]))
             counts = np.diff(np.append(begins, len(halves)))
             often = np.repeat(counts > most, counts)
-            positions = (self._sorted[start:end][often] & _POSITIONS).astype(np.int64)
+            positions = (kept[start:end][often] & _POSITIONS).astype(np.int64)
             if len(positions):
                 yield self._keys(positions), positions
             start = end
 
     def _end_of_group(self, end: int) -> int:
         """Where the windows end that have the same half of a hash as the one before `end`."""
-        last = self._sorted[end - 1] | _POSITIONS
-        return int(np.searchsorted(self._sorted, last, side="right"))
+        kept = self._sorted.keys
+        return int(np.searchsorted(kept, kept[end - 1] | _POSITIONS, side="right"))
 
     def _keys(self, positions: np.ndarray) -> np.ndarray:
         """The whole hashes of the windows at these positions."""
