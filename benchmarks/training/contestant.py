@@ -2,8 +2,9 @@
 
     python contestant.py JSON
 
-JSON: {"tool", "best", "precision", "model", "rows", "out", "rows_per_step"}. The last line on stdout is a JSON object: for
-each step CPU and wall seconds since the process began, loss, gradient norm and non-padding tokens; and the peak memory.
+JSON: {"tool", "best", "precision", "model", "rows", "out", "rows_per_step"}. The last line on stdout is a JSON object:
+for each step CPU and wall seconds since the process began, loss, gradient norm and non-padding tokens; and the peak
+memory.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Training speed of danlu and of three peers: same model, rows, adapters and optimizer settings, each in its own environment.
+"""Training speed of danlu and of three peers: same model, rows, adapters and optimizer, each in its own environment.
 
     python benchmarks/training/speed.py [--rows 64] [--rounds 3] [--precision fp32 bf16] [--only NAME ...] [--out FILE]
 

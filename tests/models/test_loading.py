@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from danlu.models.loading import load_encoder, load_model
+from danlu.models.quantized import Quantization
 from danlu.recipe.errors import UserError
 from tests.tiny import build_tiny_model
 
@@ -44,3 +45,10 @@ def test_an_encoder_runs_no_code_and_reads_no_pickles(model_folder: Path, tmp_pa
     (coded / "mine.py").write_text("raise SystemExit('code of the folder was run')")
     with pytest.raises(UserError, match="the encoder cannot be loaded"):
         load_encoder(coded)
+
+
+def test_bitsandbytes_does_not_lay_weights_out_anew(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bitsandbytes.nn.modules.has_avx512bf16", lambda: True)  # on such a CPU it would
+    model = load_model(model_folder, dtype=torch.float32, quantization=Quantization())
+    held = [module for module in model.modules() if type(module).__name__ == "Linear4bit"]
+    assert held and not any(module.support_avx512bf16_for_cpu for module in held)

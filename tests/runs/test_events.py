@@ -55,3 +55,10 @@ def test_lines_of_two_processes_do_not_mix(tmp_path: Path) -> None:
     events = list(read_events(path))
     for name in ("a", "b"):
         assert [event["number"] for event in events if event["event"] == name] == list(range(300))
+
+
+def test_an_event_may_have_a_kind_of_its_own(tmp_path: Path) -> None:
+    with EventLog(tmp_path / "e.jsonl") as log:
+        log.write("fault", kind="memory", reason="step 3 did not fit")
+    (found,) = read_events(tmp_path / "e.jsonl")
+    assert (found["event"], found["kind"], found["reason"]) == ("fault", "memory", "step 3 did not fit")

@@ -204,6 +204,25 @@ def test_hybrid_saves_adapters_and_parts(base: ModelFolder, tmp_path: Path) -> N
     assert all(".mlp." in name for name in load_file(tmp_path / "adapter_model.safetensors"))
 
 
+def test_trained_parts_are_computed_in_the_format_that_is_asked_for(base: ModelFolder, tmp_path: Path) -> None:
+    model: Any = Hybrid(HybridMethod()).prepare(plain(base.path), Preparation(0))
+    expected: Any = load_model(base.path, dtype=torch.bfloat16)
+    with torch.no_grad():
+        for some in (model.get_base_model(), expected):
+            some.model.norm.weight.mul_(2)
+    Hybrid(HybridMethod()).save(model, tmp_path)
+    ModelCard("parts", base.name, base.fingerprint, "hash").save(tmp_path)
+    loaded: Any = load_trained(tmp_path, base, dtype=torch.bfloat16)
+    ids = torch.tensor([[21, 22, 23, 24]])
+    with torch.no_grad():  # no autocast, as in evaluation and serving
+        found = loaded.eval()(input_ids=ids).logits
+        torch.testing.assert_close(found, expected.eval()(input_ids=ids).logits)
+    assert found.dtype == torch.bfloat16
+    kept: Any = load_trained(tmp_path, base, dtype="auto")
+    saved = load_file(tmp_path / "parts.safetensors")["model.norm.weight"]
+    assert kept.get_base_model().model.norm.weight.dtype == saved.dtype
+
+
 def test_a_base_in_4_bits_is_merged_as_it_was_trained(base: ModelFolder, tmp_path: Path) -> None:
     job = make_job(base.path, tmp_path / "work", section(method={"type": "qlora"}, max_steps=5), made_samples(8))
     train(job)

@@ -19,7 +19,7 @@ from danlu.training.cross_entropy import completion_loss
 from danlu.training.method import Preparation, hold
 from danlu.training.objective import collate
 from danlu.training.objectives.sft import Sft
-from danlu.training.packed.decoder import can_pack
+from danlu.training.packed.decoder import FILLED, can_pack, lay_end_to_end
 from tests.training.making import PAD, assert_close, gradients, made_samples, method_of, section
 
 SFT = Sft(SftObjective())
@@ -133,3 +133,15 @@ def test_bf16_weights_are_multiplied_in_fp32_where_the_cpu_has_no_bf16(
     torch.testing.assert_close(losses[False], expected, rtol=1e-6, atol=1e-5)
     assert losses[True] != losses[False]
     torch.testing.assert_close(losses[True], expected, rtol=2e-2, atol=0)
+
+
+def test_rows_come_in_few_numbers_and_what_fills_up_is_not_wanted() -> None:
+    rows = torch.arange(1, 61).reshape(3, 20)
+    packed = lay_end_to_end(rows, [20, 3, 7], torch.tensor([19, 20, 46]))
+    assert len(packed.input_ids) == len(packed.times) == sum(packed.lengths) == FILLED
+    assert packed.lengths == (20, 3, 7, FILLED - 30) and packed.spans.starts.tolist() == [0, 20, 23, 30, FILLED]
+    assert packed.times[30:].tolist() == list(range(FILLED - 30)), "a sequence of its own, that sees nothing of others"
+    assert len(packed.picked) == FILLED and packed.wanted == 3
+    assert packed.input_ids[packed.picked[:3]].tolist() == rows.reshape(-1)[[19, 20, 46]].tolist()
+    exact = lay_end_to_end(torch.ones(2, 32, dtype=torch.long), [32, 32], torch.arange(FILLED))
+    assert exact.lengths == (32, 32) and len(exact.picked) == exact.wanted == FILLED

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 
 from danlu.training.packed import products
-from danlu.training.packed.products import by_onednn, product, product_plus
+from danlu.training.packed.products import by_onednn, limit_kernel_cache, product, product_plus
+
+CAPACITY = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
 
 HERE = torch.backends.cpu.get_cpu_capability() == "AVX512" and bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
 
@@ -64,3 +68,12 @@ def test_a_door_that_closed_or_gives_something_else_is_not_used(monkeypatch: pyt
     products._works.cache_clear()
     monkeypatch.undo()
     assert products._works() == HERE
+
+
+def test_onednn_is_asked_to_keep_fewer_kernels_unless_somebody_asked_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(CAPACITY, raising=False)
+    limit_kernel_cache()
+    assert os.environ[CAPACITY] == "512"
+    monkeypatch.setenv(CAPACITY, "77")
+    limit_kernel_cache()
+    assert os.environ[CAPACITY] == "77"
