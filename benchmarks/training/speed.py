@@ -227,7 +227,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--precision", nargs="+", default=["fp32", "bf16"])
-    parser.add_argument("--only", nargs="+", help="names of contestants")
+    parser.add_argument("--only", nargs="+", choices=[c.name for c in contestants()], metavar="NAME")
     parser.add_argument("--maker", type=Path, default=REPOSITORY.parent / "shared" / "bench" / "make_workload.py")
     parser.add_argument("--out", type=Path, help="all measurements as JSON, written after every run")
     arguments = parser.parse_args()
