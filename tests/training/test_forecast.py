@@ -64,8 +64,13 @@ def test_it_is_what_a_real_step_takes(kind: str, mode: Any, tiny_folder: Path) -
 
 
 def test_computing_again_and_fewer_tokens_take_less(tiny_folder: Path) -> None:
-    off, selective, full = (told("full", tiny_folder, checkpointing=mode).step for mode in ("off", "selective", "full"))
+    off, selective, full = (
+        told("full", tiny_folder, checkpointing=mode, decoder="transformers").step
+        for mode in ("off", "selective", "full")
+    )
     assert full < selective < off
+    own = told("full", tiny_folder).step
+    assert own < selective, "danlu's decoder keeps what is dear, and no more"
 
 
 def test_four_bits_take_less_and_an_average_more(tiny_folder: Path) -> None:
@@ -77,11 +82,11 @@ def test_four_bits_take_less_and_an_average_more(tiny_folder: Path) -> None:
 
 def test_ways_go_from_quick_to_small() -> None:
     config = section(batch={"step_tokens": 1024, "micro_tokens": 512})
-    assert list(outlook._ways(config)) == [
+    assert list(outlook._ways(config, 512)) == [
         (mode, tokens) for tokens in (512, 256, 128) for mode in ("off", "selective", "full")
     ]
     prefix = section(method={"type": "prefix"}, batch={"step_tokens": 64, "micro_tokens": 64})
-    assert list(outlook._ways(prefix)) == [("off", 64)]
+    assert list(outlook._ways(prefix, 64)) == [("off", 64)]
 
 
 def test_the_heaviest_micro_batch_is_looked_at() -> None:

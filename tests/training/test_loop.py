@@ -24,7 +24,7 @@ FULL: dict[str, Any] = {"method": {"type": "full"}, "optimizer": {"learning_rate
 def parts(job: TrainingJob) -> tuple[TrainingState, Memory]:
     """State and memory of a job, as the loop makes them."""
     decisions = Decisions(job.folder / "decisions.json")
-    memory = Memory(job.model, job.config.batch.micro_tokens, decisions, job.on_event)
+    memory = Memory(job.model, job.micro_tokens, decisions, job.on_event)
     return TrainingState(job.model, job.config, job.dtype), memory
 
 

@@ -11,7 +11,6 @@ import torch
 
 from danlu.models.loading import load_model
 from danlu.recipe.objectives import SftObjective
-from danlu.training import micro_batches
 from danlu.training.cross_entropy import completion_loss
 from danlu.training.method import Preparation
 from danlu.training.micro_batches import learn
@@ -83,8 +82,3 @@ def test_a_fault_in_one_of_them_is_raised(two_threads: None, model: Any) -> None
     with pytest.raises(ArithmeticError, match="stop"):
         learn(model, batches(), loss_of)
     assert torch.get_num_threads() == 2
-
-
-def test_freed_memory_is_asked_for_once() -> None:
-    micro_batches.keep_freed_memory()
-    assert micro_batches.keep_freed_memory.cache_info().currsize == 1

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib.resources import files
-
-import rjieba
+from typing import TYPE_CHECKING
 
 from danlu.data.protected import Span, protected_spans
 from danlu.data.sentences import split_sentences
 from danlu.data.synonyms import load_synonyms
+
+if TYPE_CHECKING:
+    import rjieba
 
 # Each alternative is bounded or starts only at the beginning of its own run, so that the time stays linear.
 _FIXED = re.compile(
@@ -147,4 +149,6 @@ def _no_names() -> frozenset[str]:
 @cache
 def segmenter() -> rjieba.Jieba:
     """A segmenter of our own: nobody else's added words change what it gives."""
+    import rjieba  # 35 MB
+
     return rjieba.Jieba()

@@ -18,6 +18,7 @@ from danlu.recipe.recipe import Recipe
 from danlu.runs.artifacts import Artifact
 from danlu.runs.events import EventLog
 from danlu.runs.workspace import RunFolder, Workspace
+from danlu.training.allocator import use_one_arena
 
 OnEvent = Callable[[dict[str, Any]], None]
 
@@ -90,6 +91,8 @@ def execute(
     before = _finished_before(plan, workspace, command)
     if before is not None:
         return before
+    if any(stage.name == "train" for stage in plan.stages):
+        use_one_arena()
     trackers = build_trackers(recipe.track)  # first of all: a missing package is told before work is done
     run = workspace.new_run(recipe.name, dump_recipe(recipe))
     workspace.registry.start_run(run.id, recipe.name, command, run.path)

@@ -12,9 +12,10 @@ from typing import Any
 import torch
 
 from danlu.data.batches import StepPlan, bucket, count_steps, plan_epoch
-from danlu.models.device import autocast, evaluating
+from danlu.models.device import autocast, default_device, evaluating
 from danlu.recipe.optimizer import RateOverride
 from danlu.recipe.train import TrainSection
+from danlu.training.batch_size import micro_tokens
 from danlu.training.decisions import Decisions, Skip
 from danlu.training.interruption import Interruption
 from danlu.training.keeping import DECISIONS, Keeper
@@ -60,6 +61,11 @@ class TrainingJob:
     on_event: OnEvent
     rates: Sequence[RateOverride] = ()
 
+    @property
+    def micro_tokens(self) -> int:
+        """Of a forward pass, before memory asks for fewer."""
+        return micro_tokens(self.config.batch, default_device(), self.dtype)
+
 
 def state_of(job: TrainingJob) -> TrainingState:
     """The state at the beginning of a job."""
@@ -69,7 +75,7 @@ def state_of(job: TrainingJob) -> TrainingState:
 def memory_of(job: TrainingJob, decisions: Decisions | None = None) -> Memory:
     """What runs a job's work in micro-batches that fit."""
     known = decisions if decisions is not None else Decisions(job.folder / DECISIONS)
-    return Memory(job.model, job.config.batch.micro_tokens, known, job.on_event)
+    return Memory(job.model, job.micro_tokens, known, job.on_event)
 
 
 def train(job: TrainingJob) -> Outcome:
@@ -138,7 +144,7 @@ class Schedule:
         """The plan of step `number`, counted from 0 over all epochs, cut to other micro-batches if told."""
         epoch = self.epoch_of(number)
         plan = self._epoch(epoch)[number - self._starts[epoch]]
-        if micro_tokens is None or micro_tokens == self._job.config.batch.micro_tokens:
+        if micro_tokens is None or micro_tokens == self._job.micro_tokens:
             return plan
         rows = [index for micro in plan.micro_batches for index in micro]
         return StepPlan(tuple(bucket(rows, self._lengths, micro_tokens)), plan.tokens)
@@ -188,7 +194,7 @@ class Schedule:
                     seed=self._job.seed,
                     epoch=epoch,
                     step_tokens=batch.step_tokens,
-                    micro_tokens=batch.micro_tokens,
+                    micro_tokens=self._job.micro_tokens,
                     step_rows=batch.step_rows,
                 )
             }

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
 from danlu.models.loading import decoder_and_head
+from danlu.training.allocator import keep_freed_memory
 from danlu.training.objective import Batch
 from danlu.training.packed.decoder import can_pack
 
@@ -71,13 +70,3 @@ def _side_by_side(model: torch.nn.Module, batches: Sequence[Batch]) -> bool:
         return False
     decoder, _ = decoder_and_head(model)
     return can_pack(decoder, model.training)
-
-
-@functools.cache
-def keep_freed_memory() -> None:
-    """Ask the C library to keep freed memory: a step frees and takes the same pages again and again."""
-    with contextlib.suppress(OSError, AttributeError):
-        library = ctypes.CDLL(None)
-        trim_threshold, map_threshold = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of mallopt(3)
-        library.mallopt(trim_threshold, 1 << 30)
-        library.mallopt(map_threshold, 1 << 30)

@@ -14,6 +14,7 @@ from danlu.data.dataset import load_samples
 from danlu.models.device import compute_dtype, default_device
 from danlu.recipe.optimizer import rate_warning
 from danlu.recipe.train import TrainSection
+from danlu.training.batch_size import micro_tokens
 from danlu.training.forecast import Forecast, forecast
 from danlu.training.method import GroupPlan, Method
 from danlu.training.methods import METHODS
@@ -113,10 +114,12 @@ def look_ahead(given: TrainingInput, *, timed: bool = False) -> Outlook:
     examples = objective.examples(load_samples(given.dataset, "train"))
     free = _free(device)
     choices: list[Choice] = []
-    for checkpointing, micro_tokens in _ways(config):
-        changed = _changed(config, checkpointing, micro_tokens)
-        found = forecast(given.base.path, method, objective, changed, _heaviest(examples, micro_tokens), dtype)
-        choices.append(Choice(checkpointing, micro_tokens, found, found.total <= ROOM * free))
+    for checkpointing, tokens in _ways(config, micro_tokens(config.batch, device, dtype)):
+        changed = _changed(config, checkpointing, tokens)
+        found = forecast(given.base.path, method, objective, changed, _heaviest(examples, tokens), dtype)
+        if choices and found.total >= choices[-1].forecast.total:
+            continue  # danlu's decoder without checkpointing keeps less than transformers' with the selective one
+        choices.append(Choice(checkpointing, tokens, found, found.total <= ROOM * free))
         if choices[-1].fits:
             break
     fitting = next((choice for choice in choices if choice.fits), None)
@@ -146,14 +149,14 @@ def _changed(config: TrainSection, checkpointing: Checkpointing, micro_tokens: i
     return config.model_copy(update={"checkpointing": checkpointing, "batch": batch})
 
 
-def _ways(config: TrainSection) -> Iterator[tuple[Checkpointing, int]]:
+def _ways(config: TrainSection, tokens: int) -> Iterator[tuple[Checkpointing, int]]:
     """The recipe's own way, then what takes less memory: states computed again, then fewer tokens at a time."""
     modes: tuple[Checkpointing, ...] = ("off", "selective", "full")
     if config.method.type in {"prefix", "prompt"}:
         modes = ("off",)
     modes = modes[modes.index(config.checkpointing) :] if config.checkpointing in modes else modes
-    tokens = config.batch.micro_tokens
-    while tokens >= min(_SMALLEST, config.batch.micro_tokens):
+    smallest = min(_SMALLEST, tokens)
+    while tokens >= smallest:
         for mode in modes:
             yield mode, tokens
         tokens //= 2

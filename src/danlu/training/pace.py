@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 
 from danlu.data.batches import plan_epoch
-from danlu.models.device import default_device
+from danlu.models.device import compute_dtype, default_device
+from danlu.training.batch_size import micro_tokens
 from danlu.training.loop import Schedule, gradients, memory_of, state_of
 from danlu.training.objective import Example, Objective
 from danlu.training.run import TrainingInput, make_job
@@ -60,14 +61,13 @@ def measure_pace(
     Raises:
         UserError: the recipe does not fit the model or its memory.
     """
-    batch = given.train.batch
-    at_once = torch.get_num_threads() if default_device().type == "cpu" else 1
-    batch = batch.model_copy(update={"step_tokens": batch.micro_tokens * at_once, "step_rows": None})
+    batch, device = given.train.batch, default_device()
+    size = micro_tokens(batch, device, compute_dtype(given.train.precision, device))
+    at_once = torch.get_num_threads() if device.type == "cpu" else 1
+    batch = batch.model_copy(update={"step_tokens": size * at_once, "step_rows": None})
     train = given.train.model_copy(update={"batch": batch, "epochs": 1, "max_steps": None, "early_stopping": None})
     sizes = [example.longest for example in examples]
-    plan = plan_epoch(
-        sizes, seed=given.seed, epoch=0, step_tokens=batch.step_tokens, micro_tokens=batch.micro_tokens, step_rows=None
-    )
+    plan = plan_epoch(sizes, seed=given.seed, epoch=0, step_tokens=batch.step_tokens, micro_tokens=size, step_rows=None)
     rows = [examples[index] for step in plan[:_STEPS] for micro in step.micro_batches for index in micro]
     with tempfile.TemporaryDirectory(prefix="danlu-pace-") as folder:
         some = {"train": rows, "validation": [], "test": []}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch.nn import functional
 
 from danlu.training.packed import attention, head
-from danlu.training.packed.attention import Rotary, Shape, attend
-from danlu.training.packed.functions import rms_norm, swiglu
+from danlu.training.packed.attention import BLOCK as BLOCK_OF_QUERIES
+from danlu.training.packed.attention import STEP, Rotary, Shape, attend
+from danlu.training.packed.functions import Norm, rms_norm
 from danlu.training.packed.head import linear_losses
-from danlu.training.packed.linear import Linear, project
+from danlu.training.packed.linear import Linear, project, project_apart, project_gated
+from danlu.training.packed.products import BLOCK, narrow_product
 
 T, D = 5, 6
 
@@ -26,11 +30,79 @@ def test_rms_norm() -> None:
     assert torch.autograd.gradcheck(lambda x, w: rms_norm(x, w, 1e-6), (states, weight))
 
 
-def test_swiglu() -> None:
-    pair = made(T, 2 * D)
-    gate, up = pair.chunk(2, dim=1)
-    torch.testing.assert_close(swiglu(pair), functional.silu(gate) * up)
-    assert torch.autograd.gradcheck(swiglu, (pair,))
+def test_a_norm_before_the_layers_is_made_again() -> None:
+    states, weight = made(T, D), made(D)
+    layers = [Linear(made(4, D), made(4), made(2, D), made(4, 2), 0.5), Linear(made(3, D))]
+
+    def ours(states: torch.Tensor, weight: torch.Tensor, *flat: torch.Tensor) -> torch.Tensor:
+        first, bias, down, up, second = flat
+        given = [Linear(first, bias, down, up, 0.5), Linear(second)]
+        apart = torch.cat(project_apart(states, given, Norm(weight, 1e-6)), 1)
+        joined = project(states, given, norm=Norm(weight, 1e-6))
+        torch.testing.assert_close(apart, joined)
+        return apart + joined
+
+    flat = [t for layer in layers for t in (layer.weight, layer.bias, layer.down, layer.up) if t is not None]
+    normed = functional.rms_norm(states, [D], weight, 1e-6)
+    torch.testing.assert_close(ours(states, weight, *flat), 2 * project(normed, layers))
+    assert torch.autograd.gradcheck(ours, (states, weight, *flat))
+    frozen = [weight.detach(), *(tensor.detach() for tensor in flat)]
+    assert torch.autograd.gradcheck(lambda x: ours(x, *frozen), (states,)), "nothing of the layer trains"
+    still = [states.detach(), weight.detach()]
+    assert torch.autograd.gradcheck(lambda *some: ours(*still, *some), flat), "nothing before the layer does"
+
+
+def test_the_gated_product_is_made_again() -> None:
+    gate, up, residual = made(T, D), made(T, D, seed=1), made(T, 3)
+    weight, down, rise = made(3, D), made(2, D), made(3, 2)
+
+    def ours(gate: torch.Tensor, up: torch.Tensor, residual: torch.Tensor, *some: torch.Tensor) -> torch.Tensor:
+        return project_gated(gate, up, Linear(some[0], None, some[1], some[2], 2.0), residual)
+
+    inner = functional.silu(gate) * up
+    expected = residual + functional.linear(inner, weight) + 2.0 * (inner @ down.T) @ rise.T
+    torch.testing.assert_close(ours(gate, up, residual, weight, down, rise), expected)
+    assert torch.autograd.gradcheck(ours, (gate, up, residual, weight, down, rise))
+    still = [tensor.detach() for tensor in (gate, up, residual)]
+    assert torch.autograd.gradcheck(lambda w: ours(*still, w, down, rise), weight)
+
+
+def kept_bytes(run: Callable[[], torch.Tensor], *known: torch.Tensor) -> int:
+    """Of what is kept for the backward pass and was not there before."""
+    seen = {tensor.untyped_storage().data_ptr(): 0 for tensor in known}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        seen.setdefault(storage.data_ptr(), storage.nbytes())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        out = run()
+    out.sum().backward()  # type: ignore[no-untyped-call]
+    return sum(seen.values())
+
+
+def test_of_a_layer_only_what_is_dear_to_compute_is_kept() -> None:
+    tokens, width, inner = 48, 32, 96
+    states, norm = made(tokens, width), Norm(made(width), 1e-6)
+    pair, down = [Linear(made(inner, width)), Linear(made(inner, width, seed=1))], Linear(made(width, inner))
+    weights = [norm.weight, down.weight, *(layer.weight for layer in pair)]
+
+    def mlp() -> torch.Tensor:
+        gate, up = project_apart(states, pair, norm)
+        return project_gated(gate, up, down, states)
+
+    assert kept_bytes(mlp, states, *weights) == 2 * tokens * inner * 8, "what the gate and its like give, no more"
+    joined, rotary = made(tokens, 8 * 4), Rotary(*(torch.ones(tokens, 4).double() for _ in range(2)))
+    assert kept_bytes(lambda: attend(joined, None, rotary, [tokens], SHAPE), joined) == 0
+
+
+@pytest.mark.parametrize("tokens", [BLOCK, BLOCK + 1, 3 * BLOCK - 7])
+def test_narrow_products_in_blocks(tokens: int) -> None:
+    down, states, inner = made(3, D).detach(), made(tokens, D).detach(), made(3, tokens).detach()
+    torch.testing.assert_close(narrow_product(states, down.T, "rows"), states @ down.T)
+    torch.testing.assert_close(narrow_product(down, states.T, "columns"), down @ states.T)
+    torch.testing.assert_close(narrow_product(inner, states, "inner"), inner @ states)
 
 
 @pytest.mark.parametrize("with_residual", [False, True])
@@ -83,10 +155,8 @@ def plain_attention(
 
 @pytest.mark.parametrize("normed", [True, False])
 @pytest.mark.parametrize("block", [256, 2])
-@pytest.mark.parametrize("kept", [1024, 0], ids=["own", "torch's kernel"])
-def test_attention_inside_each_sequence(monkeypatch: pytest.MonkeyPatch, normed: bool, block: int, kept: int) -> None:
+def test_attention_inside_each_sequence(monkeypatch: pytest.MonkeyPatch, normed: bool, block: int) -> None:
     monkeypatch.setattr(attention, "BLOCK", block)
-    monkeypatch.setattr(attention, "KEPT", kept)
     lengths = [3, 1, 5]
     joined, norms = made(9, 32), (made(4), made(4, seed=1))
     angles = torch.cat([torch.arange(n) for n in lengths])[:, None] * torch.tensor([1.0, 0.3]).double()
@@ -100,6 +170,31 @@ def test_attention_inside_each_sequence(monkeypatch: pytest.MonkeyPatch, normed:
     assert torch.autograd.gradcheck(ours, (joined, *norms))
     frozen = [norm.detach() for norm in norms]  # norms that do not train take another way
     assert torch.autograd.gradcheck(lambda x: ours(x, *frozen), (joined,))
+
+
+@pytest.mark.parametrize(("kind", "tolerance"), [(torch.float64, 1e-9), (torch.bfloat16, 0.05)])
+def test_sequences_are_filled_up_where_onednn_multiplies(kind: torch.dtype, tolerance: float) -> None:
+    """In bf16 numbers of keys are multiples of a step; in no format does it show."""
+    lengths = [STEP + 3, 1, 2 * STEP, 3 * BLOCK_OF_QUERIES + 5]
+    total = sum(lengths)
+    joined, norms = made(total, 32), (made(4), made(4, seed=1))
+    angles = torch.cat([torch.arange(n) for n in lengths])[:, None] * torch.tensor([1.0, 0.3]).double()
+    rotary = Rotary(torch.cat([angles, angles], 1).cos(), torch.cat([angles, angles], 1).sin())
+    expected = plain_attention(joined, norms, rotary, lengths)
+    wanted = torch.autograd.grad(expected.square().sum(), [joined, *norms])
+    held = [tensor.detach().to(kind).requires_grad_() for tensor in (joined, *norms)]
+    turns = Rotary(rotary.cosine.to(kind), rotary.sine.to(kind))
+    found = attend(held[0], (held[1], held[2]), turns, lengths, SHAPE)
+    torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=tolerance)
+    for ours, theirs in zip(torch.autograd.grad(found.square().sum(), held), wanted, strict=True):
+        assert (ours.double() - theirs).norm() < tolerance * theirs.norm()
+
+
+def test_long_sequences_have_smaller_blocks() -> None:
+    assert attention._blocks(400, 8) == [(0, 192), (192, 384), (384, 400)]
+    sizes = [end - start for start, end in attention._blocks(4096, 16)]
+    assert set(sizes) == {STEP} and sum(sizes) == 4096
+    assert max(end - start for start, end in attention._blocks(1 << 20, 16)) == STEP, "a step at the least"
 
 
 @pytest.mark.parametrize("chunk", [1 << 22, 1])
@@ -116,8 +211,8 @@ def test_losses_under_a_frozen_head(monkeypatch: pytest.MonkeyPatch, chunk: int)
 
 def test_a_gpu_holds_more_logits_than_a_cpus_cache() -> None:
     rows = {kind: head.rows_at_once(torch.device(kind), 151_936) for kind in ("cpu", "mps", "cuda")}
-    assert rows == {"cpu": 64, "mps": 64, "cuda": 883}
-    assert head.rows_at_once(torch.device("cpu"), 1000) == 4194
+    assert rows == {"cpu": 64, "mps": 64, "cuda": 832}
+    assert head.rows_at_once(torch.device("cpu"), 1000) == 2048
 
 
 def test_a_loss_beyond_the_reach_of_probabilities_is_still_exact() -> None:

@@ -73,7 +73,7 @@ def test_a_door_that_closed_or_gives_something_else_is_not_used(monkeypatch: pyt
 def test_onednn_is_asked_to_keep_fewer_kernels_unless_somebody_asked_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(CAPACITY, raising=False)
     limit_kernel_cache()
-    assert os.environ[CAPACITY] == "512"
+    assert os.environ[CAPACITY] == "256"
     monkeypatch.setenv(CAPACITY, "77")
     limit_kernel_cache()
     assert os.environ[CAPACITY] == "77"

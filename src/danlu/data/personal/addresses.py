@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-import rjieba
-
+from danlu.data.personal.chinese_words import segmenter
 from danlu.data.personal.context import before
 from danlu.data.personal.spans import Span
 from danlu.data.personal.tables import table, words
@@ -172,7 +171,7 @@ def _region_size(window: str, at: int, *, short: bool) -> int:
 
 def _by_words(text: str, low: int, name_end: int) -> int | None:
     """The start of the run of place-like words that ends at `name_end`."""
-    words = rjieba.tag(text[low:name_end])
+    words = segmenter().tag(text[low:name_end])
     start = name_end
     for word, tag in reversed(words):
         inside = (

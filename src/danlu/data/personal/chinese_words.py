@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
 from itertools import accumulate
-
-import rjieba
+from typing import Any
 
 from danlu.data.personal.chinese_tables import name_tables
+
+
+@cache
+def segmenter() -> Any:
+    """rjieba, whose words nobody adds to."""
+    import rjieba  # 35 MB, which a run without personal data does not take
+
+    return rjieba
 
 
 class Words:
@@ -16,7 +24,7 @@ class Words:
     __slots__ = ("_ends", "_starts")
 
     def __init__(self, text: str, low: int, high: int) -> None:
-        words = rjieba.cut(text[low:high])
+        words = segmenter().cut(text[low:high])
         edges = list(accumulate(map(len, words), initial=low))
         self._starts = dict(zip(edges, words, strict=False))
         self._ends = dict(zip(edges[1:], words, strict=True))
@@ -33,8 +41,8 @@ class Words:
 @lru_cache(maxsize=65536)
 def tag_of(word: str) -> str:
     """The segmenter's tag of a word of its dictionary, empty for a word that it made up."""
-    tagged = rjieba.tag(word, False) if len(word) > 1 or word >= "\u4e00" else ()
-    return tagged[0][1] if len(tagged) == 1 and rjieba.has_word(word) else ""
+    tagged: Sequence[tuple[str, str]] = segmenter().tag(word, False) if len(word) > 1 or word >= "\u4e00" else ()
+    return tagged[0][1] if len(tagged) == 1 and segmenter().has_word(word) else ""
 
 
 @lru_cache(maxsize=65536)
@@ -48,4 +56,4 @@ def is_ordinary(word: str) -> bool:
 @lru_cache(maxsize=65536)
 def is_known(word: str) -> bool:
     """Whether the dictionary has this word."""
-    return bool(rjieba.has_word(word))
+    return bool(segmenter().has_word(word))

@@ -1,16 +1,16 @@
 """Causal attention inside each of several sequences laid end to end; none sees another.
 
 On a CPU the whole step from the projections' output to the heads' is one function: norms of queries and keys, rotary
-positions, and for every sequence plain matrix products over blocks of queries, each with the keys up to its end. The
-probabilities are kept for the backward pass. Up to `KEPT` tokens that is faster than torch's CPU kernel; beyond, it
-would take too much memory, and torch's kernel is used, as on other devices.
+positions, and for every sequence plain matrix products over blocks of queries, each with the keys up to its end. Only
+what comes in is kept: turned queries and keys and the probabilities are made again in the backward pass. On other
+devices torch's kernels are used.
 
 Legend: T tokens of all sequences, t of one, H query heads, G key-value heads, E size of a head.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,12 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from danlu.training.packed.functions import NormFunction, inverse_rms, norm_backward, rms_norm
 
-KEPT = 1024
-"""Tokens of the longest sequence whose attention probabilities are kept."""
-BLOCK = 256
-"""Queries of a block."""
+BLOCK = 192
+"""Most queries of a block."""
+SCORES = 1 << 22
+"""Scores that are held at once, where a block of `STEP` queries has not more."""
+STEP = 64
+"""Blocks of queries and, in bf16 and fp16, numbers of keys are multiples of this: oneDNN makes a kernel for each."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,6 @@ class Rotary:
     sine: torch.Tensor
 
 
-Turn = Callable[
-    [torch.Tensor, tuple[torch.Tensor, torch.Tensor] | None, Rotary, Shape],
-    tuple[torch.Tensor, torch.Tensor, torch.Tensor],
-]
-"""What `turned_heads` is, whatever it is made of."""
-
-
 def attend(
     joined: torch.Tensor,
     norms: tuple[torch.Tensor, torch.Tensor] | None,
@@ -74,23 +69,10 @@ def attend(
         shape: of the layer.
     """
     query, key = norms if norms is not None else (None, None)
-    if joined.device.type != "cpu" or max(lengths) > KEPT:
-        return _by_torch(joined, query, key, rotary, lengths, shape)
+    if joined.device.type != "cpu":
+        return by_sequence(*turned_heads(joined, norms, rotary, shape), lengths, shape.scale)
     found: torch.Tensor = _Attend.apply(joined, query, key, rotary, tuple(lengths), shape)  # type: ignore[no-untyped-call]
     return found
-
-
-def _by_torch(
-    joined: torch.Tensor,
-    query_norm: torch.Tensor | None,
-    key_norm: torch.Tensor | None,
-    rotary: Rotary,
-    lengths: Sequence[int],
-    shape: Shape,
-) -> torch.Tensor:
-    """The same by torch's kernels, sequence by sequence."""
-    norms = None if query_norm is None or key_norm is None else (query_norm, key_norm)
-    return by_sequence(*turned_heads(joined, norms, rotary, shape), lengths, shape.scale)
 
 
 def turned_heads(
@@ -142,39 +124,49 @@ class _Attend(torch.autograd.Function):
         shape: Shape,
     ) -> torch.Tensor:
         heads = joined.view(joined.shape[0], -1, shape.size)
-        both = heads[:, : shape.heads + shape.groups]
-        turn = _Turn.of(rotary, query_norm, key_norm, shape)
-        inverse = None if query_norm is None else inverse_rms(both, shape.epsilon)
-        turned = turn.forward(both if inverse is None else (both * inverse).to(joined.dtype))
+        turned, _ = _turned(heads, query_norm, key_norm, rotary, shape)
         out = joined.new_empty(joined.shape[0], shape.heads, shape.size)
-        kept = []
         for start, end in _bounds(lengths):
-            kept += _forward(turned[start:end], heads[start:end], out[start:end], shape)
-        ctx.save_for_backward(joined, turned, inverse, query_norm, key_norm, *kept)
+            _forward(turned[start:end], heads[start:end], out[start:end], shape)
+        ctx.save_for_backward(joined, query_norm, key_norm)
         ctx.rest = (rotary, lengths, shape)
         return out.view(joined.shape[0], -1)
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:
-        joined, turned, inverse, _query_norm, _key_norm, *kept = ctx.saved_tensors
-        _rotary, lengths, shape = ctx.rest
+        joined, query_norm, key_norm = ctx.saved_tensors
+        rotary, lengths, shape = ctx.rest
         heads = joined.view(joined.shape[0], -1, shape.size)
+        turned, inverse = _turned(heads, query_norm, key_norm, rotary, shape)
         grad = grads[0].view(joined.shape[0], shape.heads, shape.size)
         back = torch.empty_like(heads)
-        held = iter(kept)
         for start, end in _bounds(lengths):
             rows = slice(start, end)
-            _backward(grad[rows], turned[rows], heads[rows], held, back[rows], shape)
+            _backward(grad[rows], turned[rows], heads[rows], back[rows], shape)
         found, own = _through_norms(ctx, heads, back, inverse)
         back[:, : shape.heads + shape.groups] = found
         return back.view(joined.shape), *own, None, None, None
+
+
+def _turned(
+    heads: torch.Tensor,
+    query_norm: torch.Tensor | None,
+    key_norm: torch.Tensor | None,
+    rotary: Rotary,
+    shape: Shape,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Queries and keys [T, H + G, E] normed, turned and, the queries, scaled; and one over their root mean squares."""
+    both = heads[:, : shape.heads + shape.groups]
+    inverse = None if query_norm is None else inverse_rms(both, shape.epsilon)
+    normed = both if inverse is None else (both * inverse).to(heads.dtype)
+    return _Turn.of(rotary, query_norm, key_norm, shape).forward(normed), inverse
 
 
 def _through_norms(
     ctx: Any, heads: torch.Tensor, back: torch.Tensor, inverse: torch.Tensor | None
 ) -> tuple[torch.Tensor, tuple[torch.Tensor | None, torch.Tensor | None]]:
     """From the gradient of turned queries and keys to that of the projections' output, and of the norms' weights."""
-    _, _, _, query_norm, key_norm, *_ = ctx.saved_tensors
+    _, query_norm, key_norm = ctx.saved_tensors
     rotary, _, shape = ctx.rest
     both = slice(0, shape.heads + shape.groups)
     if inverse is None:
@@ -249,9 +241,19 @@ def _bounds(lengths: Sequence[int]) -> list[tuple[int, int]]:
     return found
 
 
-def _blocks(length: int) -> list[tuple[int, int]]:
-    """Ranges of queries, all but the last `BLOCK` long."""
-    return [(start, min(start + BLOCK, length)) for start in range(0, length, BLOCK)]
+def _blocks(length: int, heads: int) -> list[tuple[int, int]]:
+    """Ranges of queries: as many at once as `BLOCK` and `SCORES` allow."""
+    size = min(BLOCK, max(STEP, SCORES // (heads * length) // STEP * STEP))
+    return [(start, min(start + size, length)) for start in range(0, length, size)]
+
+
+def _filled(states: torch.Tensor) -> torch.Tensor:
+    """[t, ...] -> with zeros up to a multiple of `STEP` tokens, in the formats that oneDNN multiplies.
+
+    No query but those that are filled up with sees such a key, and nothing reads what these find.
+    """
+    missing = -len(states) % STEP if states.dtype in (torch.bfloat16, torch.float16) else 0
+    return torch.cat([states, states.new_zeros(missing, *states.shape[1:])]) if missing else states
 
 
 def _grouped(states: torch.Tensor, shape: Shape) -> torch.Tensor:
@@ -265,49 +267,49 @@ def _spread(states: torch.Tensor, shape: Shape) -> torch.Tensor:
     return states.view(shape.groups, shape.heads // shape.groups, -1, shape.size).permute(2, 0, 1, 3)
 
 
-def _forward(turned: torch.Tensor, heads: torch.Tensor, out: torch.Tensor, shape: Shape) -> list[torch.Tensor]:
-    """One sequence: writes [t, H, E] into `out` and returns the probabilities of each block [G, H / G * b, keys]."""
+def _hidden(queries: int, like: torch.Tensor) -> torch.Tensor:
+    """[queries, queries]: what to add to the scores of keys after their query, and to the others."""
+    return like.new_full((queries, queries), float("-inf")).triu_(1)
+
+
+def _chances(queries: torch.Tensor, keys: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    """[G, H / G * b, E], [G, E, keys] -> probabilities [G, H / G * b, keys]; the last b keys are the queries' own."""
+    scores, block = torch.bmm(queries, keys), len(hidden)
+    scores.view(scores.shape[0], -1, block, scores.shape[-1])[..., -block:].add_(hidden)
+    return torch.softmax(scores, -1)
+
+
+def _forward(turned: torch.Tensor, heads: torch.Tensor, out: torch.Tensor, shape: Shape) -> None:
+    """One sequence: writes [t, H, E] into `out`."""
+    turned, both = _filled(turned), shape.heads + shape.groups
     keys = turned[:, shape.heads :].permute(1, 2, 0)  # [G, E, t]
-    values = heads[:, shape.heads + shape.groups :].transpose(0, 1)  # [G, t, E]
-    kept = []
-    for start, end in _blocks(len(turned)):
+    values = _filled(heads[:, both:]).transpose(0, 1)  # [G, t, E]
+    blocks = _blocks(len(turned), shape.heads)
+    hidden = _hidden(blocks[0][1], turned)
+    for start, end in blocks:
         queries = _grouped(turned[start:end, : shape.heads], shape)
-        scores = torch.bmm(queries, keys[:, :, :end])
-        _hide_later(scores, end - start)
-        chances = torch.softmax(scores, -1)
+        chances = _chances(queries, keys[:, :, :end], hidden[: end - start, : end - start])
         found = _spread(torch.bmm(chances, values[:, :end]), shape)
-        out[start:end].view(end - start, shape.groups, -1, shape.size).copy_(found)
-        kept.append(chances)
-    return kept
+        rows = out[start:end]
+        rows.view(len(rows), shape.groups, -1, shape.size).copy_(found[: len(rows)])
 
 
-def _hide_later(scores: torch.Tensor, queries: int) -> None:
-    """Set the scores of keys after their query; the last `queries` keys are the queries' own."""
-    later = torch.ones(queries, queries, dtype=torch.bool, device=scores.device).triu_(1)
-    square = scores.view(scores.shape[0], -1, queries, scores.shape[-1])[..., -queries:]
-    square.masked_fill_(later, float("-inf"))
-
-
-def _backward(
-    grad: torch.Tensor,
-    turned: torch.Tensor,
-    heads: torch.Tensor,
-    kept: Iterator[torch.Tensor],
-    back: torch.Tensor,
-    shape: Shape,
-) -> None:
+def _backward(grad: torch.Tensor, turned: torch.Tensor, heads: torch.Tensor, back: torch.Tensor, shape: Shape) -> None:
     """One sequence: writes the gradients of its turned queries, turned keys and values into `back`."""
+    turned, grad, both, length = _filled(turned), _filled(grad), shape.heads + shape.groups, len(back)
     keys = turned[:, shape.heads :].transpose(0, 1)  # [G, t, E]
-    values = heads[:, shape.heads + shape.groups :].permute(1, 2, 0)  # [G, E, t]
+    values = _filled(heads[:, both:]).permute(1, 2, 0)  # [G, E, t]
     to_keys, to_values = torch.zeros_like(keys), torch.zeros_like(keys)
-    for start, end in _blocks(len(turned)):
-        chances = next(kept)
+    blocks = _blocks(len(turned), shape.heads)
+    hidden = _hidden(blocks[0][1], turned)
+    for start, end in blocks:
         queries, inner = _grouped(turned[start:end, : shape.heads], shape), _grouped(grad[start:end], shape)
+        chances = _chances(queries, keys[:, :end].transpose(1, 2), hidden[: end - start, : end - start])
         to_values[:, :end].baddbmm_(chances.transpose(1, 2), inner)
         scores = torch._softmax_backward_data(torch.bmm(inner, values[:, :, :end]), chances, -1, chances.dtype)
-        back[start:end, : shape.heads].view(end - start, shape.groups, -1, shape.size).copy_(
-            _spread(torch.bmm(scores, keys[:, :end]), shape)
-        )
+        rows = back[start:end, : shape.heads]
+        found = _spread(torch.bmm(scores, keys[:, :end]), shape)
+        rows.view(len(rows), shape.groups, -1, shape.size).copy_(found[: len(rows)])
         to_keys[:, :end].baddbmm_(scores.transpose(1, 2), queries)
-    back[:, shape.heads : shape.heads + shape.groups] = to_keys.transpose(0, 1)
-    back[:, shape.heads + shape.groups :] = to_values.transpose(0, 1)
+    back[:, shape.heads : both] = to_keys[:, :length].transpose(0, 1)
+    back[:, both:] = to_values[:, :length].transpose(0, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -12,10 +12,10 @@ from typing import Any
 import torch
 
 from danlu.recipe.choices import optional
-from danlu.training.packed.attention import Rotary, Turn, attend, by_sequence, turned_heads
+from danlu.training.packed.attention import Rotary, attend, by_sequence, turned_heads
 from danlu.training.packed.compiled import Heads, halves
-from danlu.training.packed.functions import NormFunction, rms_norm, swiglu
-from danlu.training.packed.linear import project
+from danlu.training.packed.functions import NormFunction, rms_norm
+from danlu.training.packed.linear import project, project_apart, project_gated
 from danlu.training.packed.parts import Parts, parts_of
 from danlu.training.packed.varlen import Spans, varlen_attention
 from danlu.training.packed.ways import PLAIN, Ways
@@ -86,39 +86,54 @@ def packed_states(decoder: Any, packed: Packed, dtype: torch.dtype, ways: Ways =
 
 def _attended(parts: Parts, states: torch.Tensor, rotary: Rotary, packed: Packed, ways: Ways) -> torch.Tensor:
     """[T, D] -> [T, H E]: what attention finds."""
-    functions = _functions(ways)
     if ways == PLAIN:
-        before = functions.rms_norm(states, parts.before.weight, parts.before.epsilon)
-        return attend(project(before, parts.joined), parts.heads, rotary, packed.lengths, parts.shape)
-    queries, keys, values = functions.opening(states, parts, rotary)
+        joined = project(states, parts.joined, norm=parts.before)
+        return attend(joined, parts.heads, rotary, packed.lengths, parts.shape)
+    queries, keys, values = _functions(ways).opening(states, parts, rotary)
     if ways.attention == "varlen":
         return varlen_attention(queries, keys, values, packed.spans, parts.shape.scale).flatten(1)
     return by_sequence(queries, keys, values, packed.lengths, parts.shape.scale)
 
 
 class _Functions:
-    """The steps of a layer around attention, of torch's operations or of kernels that compute the same."""
+    """The steps of a layer around attention, of torch's operations."""
 
-    def __init__(self, norm: NormFunction, gate: Callable[[torch.Tensor], torch.Tensor], turn: Turn) -> None:
-        self.rms_norm, self._gate, self._turn = norm, gate, turn
+    rms_norm: NormFunction = staticmethod(rms_norm)
 
     def opening(self, states: torch.Tensor, parts: Parts, rotary: Rotary) -> Heads:
         """[T, D] -> queries, keys and values."""
-        before = self.rms_norm(states, parts.before.weight, parts.before.epsilon)
-        return self._turn(project(before, parts.joined), parts.heads, rotary, parts.shape)
+        return turned_heads(project(states, parts.joined, norm=parts.before), parts.heads, rotary, parts.shape)
 
     def closing(self, found: torch.Tensor, states: torch.Tensor, parts: Parts) -> torch.Tensor:
         """What attention found and the states -> the layer's output."""
         states = project(found, [parts.out], states)
+        gate, up = project_apart(states, parts.pair, norm=parts.after)
+        return project_gated(gate, up, parts.down, states)
+
+
+class _Kernels(_Functions):
+    """The same, of danlu's kernels for GPUs."""
+
+    def __init__(self) -> None:
+        optional("triton", "gpu")
+        self._kernels = importlib.import_module("danlu.training.packed.kernels")
+        self.rms_norm = self._kernels.rms_norm
+
+    def opening(self, states: torch.Tensor, parts: Parts, rotary: Rotary) -> Heads:
+        before = self.rms_norm(states, parts.before.weight, parts.before.epsilon)
+        heads: Heads = self._kernels.turned_heads(project(before, parts.joined), parts.heads, rotary, parts.shape)
+        return heads
+
+    def closing(self, found: torch.Tensor, states: torch.Tensor, parts: Parts) -> torch.Tensor:
+        states = project(found, [parts.out], states)
         between = self.rms_norm(states, parts.after.weight, parts.after.epsilon)
-        return project(self._gate(project(between, parts.pair)), [parts.down], states)
+        return project(self._kernels.swiglu(project(between, parts.pair)), [parts.down], states)
 
 
 class _Compiled(_Functions):
     """The same, each half compiled."""
 
     def __init__(self) -> None:
-        super().__init__(rms_norm, swiglu, turned_heads)
         self._halves = halves()
 
     def opening(self, states: torch.Tensor, parts: Parts, rotary: Rotary) -> Heads:
@@ -132,12 +147,7 @@ class _Compiled(_Functions):
 def _functions(ways: Ways) -> _Functions:
     if ways.compile:
         return _Compiled()
-    if ways.kernels == "triton":
-        optional("triton", "gpu")
-        kernels = importlib.import_module("danlu.training.packed.kernels")
-
-        return _Functions(kernels.rms_norm, kernels.swiglu, kernels.turned_heads)
-    return _Functions(rms_norm, swiglu, turned_heads)
+    return _Kernels() if ways.kernels == "triton" else _Functions()
 
 
 def can_pack(decoder: Any, training: bool) -> bool:

@@ -1,11 +1,9 @@
-"""Norms and the gated activation with backward passes written out: few passes over memory, little kept.
-
-Legend: T tokens, D width, I inner width of the MLP.
-"""
+"""Norms with a backward pass written out: few passes over memory, little kept. D: width."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,15 +12,17 @@ NormFunction = Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]
 """States [..., D], weight [D] and epsilon -> [..., D]."""
 
 
+@dataclass(frozen=True)
+class Norm:
+    """A root-mean-square norm: weight and what is added under the root."""
+
+    weight: torch.Tensor
+    epsilon: float
+
+
 def rms_norm(states: torch.Tensor, weight: torch.Tensor, epsilon: float) -> torch.Tensor:
     """[..., D]: each vector divided by its root mean square, times the weight (Zhang and Sennrich, 2019)."""
     found: torch.Tensor = _RmsNorm.apply(states, weight, epsilon)  # type: ignore[no-untyped-call]
-    return found
-
-
-def swiglu(pair: torch.Tensor) -> torch.Tensor:
-    """[T, 2 I] -> [T, I]: silu of the first half times the second (Shazeer, 2020, arXiv:2002.05202)."""
-    found: torch.Tensor = _SwiGlu.apply(pair)  # type: ignore[no-untyped-call]
     return found
 
 
@@ -65,22 +65,3 @@ class _RmsNorm(torch.autograd.Function):
         back, unit = norm_backward(grad, states.to(kind), inverse, weight.to(kind))
         own = (grad * unit).reshape(-1, weight.shape[0]).sum(0).to(weight.dtype) if ctx.needs_input_grad[1] else None
         return back.to(states.dtype), own, None
-
-
-class _SwiGlu(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, pair: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(pair)
-        gate, up = pair.chunk(2, dim=-1)
-        return torch.nn.functional.silu(gate).mul_(up)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
-        (pair,) = ctx.saved_tensors
-        gate, up = pair.chunk(2, dim=-1)
-        back = torch.empty_like(pair)
-        to_gate, to_up = back.chunk(2, dim=-1)
-        torch.mul(grads[0], up, out=to_gate)
-        to_gate.copy_(torch.ops.aten.silu_backward(to_gate, gate))
-        torch.mul(torch.nn.functional.silu(gate), grads[0], out=to_up)
-        return back

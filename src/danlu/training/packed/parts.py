@@ -8,15 +8,8 @@ from typing import Any
 import torch
 
 from danlu.training.packed.attention import Shape
+from danlu.training.packed.functions import Norm
 from danlu.training.packed.linear import Linear
-
-
-@dataclass(frozen=True)
-class Norm:
-    """A root-mean-square norm: weight and what is added under the root."""
-
-    weight: torch.Tensor
-    epsilon: float
 
 
 @dataclass(frozen=True)

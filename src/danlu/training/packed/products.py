@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import Any
+from typing import Any, Literal
 
 import torch
+
+BLOCK = 256
+"""Tokens of a narrow product that are multiplied at once."""
 
 
 def product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
@@ -30,6 +33,32 @@ def product_plus(left: torch.Tensor, right: torch.Tensor, given: torch.Tensor) -
         found: torch.Tensor = _linear().binary(left, given, right.t(), None, "add")
         return found
     return torch.addmm(given, left, right)
+
+
+def narrow_product(
+    left: torch.Tensor, right: torch.Tensor, tokens: Literal["rows", "columns", "inner"]
+) -> torch.Tensor:
+    """[M, K] x [K, N] -> [M, N], where one size is a number of tokens and another small: in blocks of `BLOCK` tokens.
+
+    An adapter has a dozen such products, and oneDNN would make a kernel of half a megabyte for each at every number of
+    tokens. What they give is small, so that it costs little to put the blocks together.
+
+    Args:
+        left, right: as for `product`.
+        tokens: which size counts them: M, N or K.
+    """
+    count = {"rows": left.shape[0], "columns": right.shape[1], "inner": left.shape[1]}[tokens]
+    if left.device.type != "cpu" or count <= BLOCK:
+        return product(left, right)
+    blocks = [slice(start, start + BLOCK) for start in range(0, count, BLOCK)]
+    if tokens == "rows":
+        return torch.cat([product(left[block], right) for block in blocks])
+    if tokens == "columns":
+        return torch.cat([product(left, right[:, block]) for block in blocks], 1)
+    total = product(left[:, blocks[0]], right[blocks[0]])
+    for block in blocks[1:]:
+        total += product(left[:, block], right[block])
+    return total
 
 
 def by_onednn(left: torch.Tensor, right: torch.Tensor) -> bool:
@@ -49,7 +78,7 @@ def limit_kernel_cache() -> None:
     are mostly kernels that never run again. Fewer than two micro-batches need at a time would be slow: each is used
     once a layer.
     """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "512")
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
 
 
 def _linear() -> Any:
