@@ -12,20 +12,10 @@ from danlu.recipe.train import BatchSection
 from danlu.training.batch_size import micro_tokens
 
 
-@pytest.mark.parametrize(
-    ("device", "dtype", "expected"),
-    [
-        ("cpu", torch.float32, 512),
-        ("cpu", torch.bfloat16, 1024),
-        ("cpu", torch.float16, 1024),
-        ("cuda", torch.float32, 2048),
-        ("cuda", torch.bfloat16, 2048),
-        ("mps", torch.float32, 2048),
-    ],
-)
-def test_it_suits_the_device(device: str, dtype: torch.dtype, expected: int) -> None:
-    assert micro_tokens(BatchSection(), torch.device(device), dtype) == expected
-    assert micro_tokens(BatchSection(micro_tokens=7), torch.device(device), dtype) == 7
+@pytest.mark.parametrize(("device", "expected"), [("cpu", 1024), ("cuda", 2048), ("mps", 2048)])
+def test_it_suits_the_device(device: str, expected: int) -> None:
+    assert micro_tokens(BatchSection(), torch.device(device)) == expected
+    assert micro_tokens(BatchSection(micro_tokens=7), torch.device(device)) == 7
 
 
 _TWO_THREADS = """
@@ -47,20 +37,14 @@ threads = [threading.Thread(target=work, args=args) for args in ((first, second)
 for thread in threads: thread.start()
 first.set()
 for thread in threads: thread.join()
-after = rss()
-large = numpy.ones(1 << 25)  # 256 MiB in one
-full = rss(); del large
-print(after >> 20, full - rss() >> 20)
+print(rss() >> 20)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
-def test_what_a_thread_frees_serves_the_next_and_large_tensors_go_back() -> None:
-    def run(how: str) -> tuple[int, int]:
+def test_what_a_thread_frees_serves_the_next() -> None:
+    def run(how: str) -> int:
         done = subprocess.run([sys.executable, "-c", _TWO_THREADS, how], capture_output=True, text=True, check=True)
-        small, large = done.stdout.split()
-        return int(small), int(large)
+        return int(done.stdout)
 
-    (held, given_back), (apart, _) = run("one"), run("each")
-    assert given_back >= 250
-    assert held < apart - 40, "the 64 MiB of one thread are there for the next"
+    assert run("one") < run("each") - 40, "the 64 MiB of one thread are there for the next"

@@ -34,7 +34,7 @@ class BatchSection(Section):
         default=None,
         ge=1,
         description="tokens, padding included, of one forward pass; only memory and speed depend on it. By default "
-        "2048 on a GPU, on a CPU 1024, in fp32 512 (each core has a micro-batch of its own)",
+        "2048 on a GPU, on a CPU 1024 (each core has a micro-batch of its own)",
     )
 
 

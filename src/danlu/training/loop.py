@@ -64,7 +64,7 @@ class TrainingJob:
     @property
     def micro_tokens(self) -> int:
         """Of a forward pass, before memory asks for fewer."""
-        return micro_tokens(self.config.batch, default_device(), self.dtype)
+        return micro_tokens(self.config.batch, default_device())
 
 
 def state_of(job: TrainingJob) -> TrainingState:

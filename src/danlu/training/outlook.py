@@ -114,7 +114,7 @@ def look_ahead(given: TrainingInput, *, timed: bool = False) -> Outlook:
     examples = objective.examples(load_samples(given.dataset, "train"))
     free = _free(device)
     choices: list[Choice] = []
-    for checkpointing, tokens in _ways(config, micro_tokens(config.batch, device, dtype)):
+    for checkpointing, tokens in _ways(config, micro_tokens(config.batch, device)):
         changed = _changed(config, checkpointing, tokens)
         found = forecast(given.base.path, method, objective, changed, _heaviest(examples, tokens), dtype)
         if choices and found.total >= choices[-1].forecast.total:

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from danlu.data.batches import plan_epoch
-from danlu.models.device import compute_dtype, default_device
+from danlu.models.device import default_device
 from danlu.training.batch_size import micro_tokens
 from danlu.training.loop import Schedule, gradients, memory_of, state_of
 from danlu.training.objective import Example, Objective
@@ -62,7 +62,7 @@ def measure_pace(
         UserError: the recipe does not fit the model or its memory.
     """
     batch, device = given.train.batch, default_device()
-    size = micro_tokens(batch, device, compute_dtype(given.train.precision, device))
+    size = micro_tokens(batch, device)
     at_once = torch.get_num_threads() if device.type == "cpu" else 1
     batch = batch.model_copy(update={"step_tokens": size * at_once, "step_rows": None})
     train = given.train.model_copy(update={"batch": batch, "epochs": 1, "max_steps": None, "early_stopping": None})
