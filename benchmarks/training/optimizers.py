@@ -30,6 +30,7 @@ from danlu.recipe.optimizer import Optimizer
 from danlu.recipe.train import TrainSection
 from danlu.training.history import read_history
 from danlu.training.loop import TrainingJob, train
+from danlu.training.method import Preparation
 from danlu.training.methods import METHODS
 from danlu.training.objectives import OBJECTIVES
 from danlu.training.optimizer import make_optimizer
@@ -105,14 +106,16 @@ def validation_loss(dataset: Path, method: str, kind: str, rate: float) -> float
         }
     )
     made: Any = METHODS.load(method)(config.method)
-    model = made.prepare(load_model(seedling_folder(), dtype=torch.float32), seed=5)
+    model = made.prepare(load_model(seedling_folder(), dtype=torch.float32), Preparation(5))
     seed_everything(5)
+    objective = OBJECTIVES.load("sft")(config.objective)
+    train_rows, validation_rows = (objective.examples(load_samples(dataset, split)) for split in ("train", "validation"))
     with tempfile.TemporaryDirectory() as work:
         job = TrainingJob(
             model=model,
-            objective=OBJECTIVES.load("sft")(config.objective),
-            train=load_samples(dataset, "train"),
-            validation=load_samples(dataset, "validation"),
+            objective=objective,
+            train=train_rows,
+            validation=validation_rows,
             config=config,
             seed=5,
             pad_id=0,

@@ -17,6 +17,7 @@ from danlu.training.packed.linear import Linear, project, project_apart, project
 from danlu.training.packed.products import BLOCK, narrow_product
 
 T, D = 5, 6
+KINDS = (torch.float32, torch.bfloat16, torch.float16)
 
 
 def made(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -155,8 +156,10 @@ def plain_attention(
 
 @pytest.mark.parametrize("normed", [True, False])
 @pytest.mark.parametrize("block", [256, 2])
-def test_attention_inside_each_sequence(monkeypatch: pytest.MonkeyPatch, normed: bool, block: int) -> None:
+@pytest.mark.parametrize("long", [1024, 0], ids=["own", "torch's kernel"])
+def test_attention_inside_each_sequence(monkeypatch: pytest.MonkeyPatch, normed: bool, block: int, long: int) -> None:
     monkeypatch.setattr(attention, "BLOCK", block)
+    monkeypatch.setattr(attention, "LONG", long)
     lengths = [3, 1, 5]
     joined, norms = made(9, 32), (made(4), made(4, seed=1))
     angles = torch.cat([torch.arange(n) for n in lengths])[:, None] * torch.tensor([1.0, 0.3]).double()
@@ -188,6 +191,14 @@ def test_sequences_are_filled_up_where_onednn_multiplies(kind: torch.dtype, tole
     torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=tolerance)
     for ours, theirs in zip(torch.autograd.grad(found.square().sum(), held), wanted, strict=True):
         assert (ours.double() - theirs).norm() < tolerance * theirs.norm()
+
+
+def test_only_the_formats_of_onednn_are_filled_up() -> None:
+    sizes = {
+        kind: [len(attention._filled(torch.ones(n, 2, dtype=kind))) for n in (1, STEP, STEP + 1)] for kind in KINDS
+    }
+    filled = [STEP, STEP, 2 * STEP]
+    assert sizes == {torch.float32: [1, STEP, STEP + 1], torch.bfloat16: filled, torch.float16: filled}
 
 
 def test_long_sequences_have_smaller_blocks() -> None:

@@ -2,8 +2,8 @@
 
 On a CPU the whole step from the projections' output to the heads' is one function: norms of queries and keys, rotary
 positions, and for every sequence plain matrix products over blocks of queries, each with the keys up to its end. Only
-what comes in is kept: turned queries and keys and the probabilities are made again in the backward pass. On other
-devices torch's kernels are used.
+what comes in is kept: turned queries and keys and the probabilities are made again in the backward pass. For long
+sequences in fp32, and on other devices, torch's kernels are used.
 
 Legend: T tokens of all sequences, t of one, H query heads, G key-value heads, E size of a head.
 """
@@ -19,12 +19,15 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from danlu.training.packed.functions import NormFunction, inverse_rms, norm_backward, rms_norm
 
+LONG = 1024
+"""Tokens of a sequence beyond which torch's kernel is a quarter faster in fp32; in bf16 it is slower at any length."""
 BLOCK = 192
 """Most queries of a block."""
 SCORES = 1 << 22
 """Scores that are held at once, where a block of `STEP` queries has not more."""
 STEP = 64
 """Blocks of queries and, in bf16 and fp16, numbers of keys are multiples of this: oneDNN makes a kernel for each."""
+_HALF = (torch.bfloat16, torch.float16)
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def attend(
         shape: of the layer.
     """
     query, key = norms if norms is not None else (None, None)
-    if joined.device.type != "cpu":
+    if joined.device.type != "cpu" or (joined.dtype not in _HALF and max(lengths) > LONG):
         return by_sequence(*turned_heads(joined, norms, rotary, shape), lengths, shape.scale)
     found: torch.Tensor = _Attend.apply(joined, query, key, rotary, tuple(lengths), shape)  # type: ignore[no-untyped-call]
     return found
@@ -252,7 +255,7 @@ def _filled(states: torch.Tensor) -> torch.Tensor:
 
     No query but those that are filled up with sees such a key, and nothing reads what these find.
     """
-    missing = -len(states) % STEP if states.dtype in (torch.bfloat16, torch.float16) else 0
+    missing = -len(states) % STEP if states.dtype in _HALF else 0
     return torch.cat([states, states.new_zeros(missing, *states.shape[1:])]) if missing else states
 
 
