@@ -37,9 +37,11 @@ def test_a_run_with_checkpoints_is_timed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoints = benchmark("checkpoints")
-    small = {"vocab_size": 32768, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "head_dim": 4}
-    heads = {"num_attention_heads": 2, "num_key_value_heads": 1, "tie_word_embeddings": True}
-    monkeypatch.setattr(checkpoints, "make_model", lambda: Qwen3ForCausalLM(Qwen3Config(**small, **heads)))
+    config = Qwen3Config(
+        vocab_size=32768, hidden_size=8, intermediate_size=8, num_hidden_layers=1, head_dim=4, num_attention_heads=2,
+        num_key_value_heads=1, tie_word_embeddings=True,
+    )  # fmt: skip
+    monkeypatch.setattr(checkpoints, "make_model", lambda: Qwen3ForCausalLM(config))
     monkeypatch.setattr(checkpoints, "STEPS", 12)
     monkeypatch.setattr("sys.argv", ["checkpoints.py", "lora", "rounds=1"])
     monkeypatch.chdir(tmp_path)
