@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,8 @@ def _assert_it_says_how_good_it_is(result: RunResult, workspace: Workspace) -> N
     assert (set(figures) <= set(scores)) == shown
     assert ("danlu chat" in said) != has_head(objective)
     if has_head(objective):
-        assert "accuracy" in said and "accuracy" in result.run.report.read_text(encoding="utf-8")
+        assert re.search(r"accuracy [01]\.\d+ \(95 % interval [01]\.\d+ to [01]\.\d+, \d+ rows\)", said)
+        assert "accuracy" in result.run.report.read_text(encoding="utf-8")
         with pytest.raises(UserError, match="numbers of a head"):
             find_model(None, workspace)
     else:

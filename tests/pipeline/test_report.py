@@ -375,3 +375,5 @@ def test_a_run_without_an_evaluation_shows_the_figures_of_its_objective() -> Non
     data = replace(FULL, comparisons=(), scores=(), figures={"loss": 0.31, "accuracy": 0.875, "macro_f1": 0.874})
     page = render_report(data)
     assert "On held-out rows, the tuned model has accuracy 0.875, macro-F1 0.874, loss 0.310." in page
+    sure = render_report(replace(data, training={**FULL.training, "test_rows": 48}))
+    assert "accuracy 0.875 (95 % interval 0.753 to 0.941, 48 rows), macro-F1 0.874, loss" in sure

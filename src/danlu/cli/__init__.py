@@ -84,7 +84,7 @@ def train(workspace: str, recipe: Path, overrides: tuple[str, ...], resume: bool
         f"{facts['parameters']:,} parameters ({share:.2%}), loss {facts['final_loss']:.4f}", highlight=False,
     )  # fmt: skip
     if facts.get("test"):
-        console.print(held_out_line(facts["test"]), highlight=False)
+        console.print(held_out_line(facts), highlight=False)
     console.print(str(result.artifacts["train"].path), soft_wrap=True, highlight=False)
 
 

@@ -242,19 +242,18 @@ def score_lines(result: Any) -> list[Any]:
     return parts
 
 
-def held_out_line(figures: Mapping[str, float]) -> str:
-    """The objective's figures on the test split, in one line."""
+def held_out_line(facts: Mapping[str, Any]) -> str:
+    """The objective's figures on the test split, in one line; `facts` are those of a train stage."""
     from danlu.pipeline.report.words import figures_text
 
-    return tr("held-out rows: ", "留出数据：") + figures_text(figures)
+    return tr("held-out rows: ", "留出数据：") + figures_text(facts["test"], facts.get("test_rows", 0))
 
 
 def outcome(result: Any) -> list[Any]:
     """What a finished run has to say, part by part: how good, where the report is, what to try."""
     parts = score_lines(result)
-    figures = figures_of(result.artifacts)
-    if figures:
-        parts.append(held_out_line(figures))
+    if figures_of(result.artifacts):
+        parts.append(held_out_line(result.artifacts["train"].facts))
     parts.append(tr("report: ", "报告：") + str(result.run.report))
     if result.version:
         parts.append(tr("model:  ", "模型：") + result.version)

@@ -172,7 +172,7 @@ def _write(
     kept = steps_to_keep(job.config, outcome.best_step, outcome.step)
     write_kept(lambda: state_of(job), kept, job.folder, lambda name: save(out / KEPT / name))
     losses = [record["loss"] for record in read_history(out / HISTORY) if "loss" in record]
-    return {"kept": kept, "test": figures, "final_loss": losses[-1]}
+    return {"kept": kept, "test": figures, "test_rows": len(test), "final_loss": losses[-1]}
 
 
 def _test_figures(job: TrainingJob, examples: Sequence[Example], step: int) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from danlu.data.drift.nulls import wilson
 from danlu.evaluation.evaluate import CleanRows
 from danlu.evaluation.intervals import Comparison, Score
 from danlu.evaluation.metrics import style_of
@@ -46,7 +47,7 @@ def headline(data: ReportData) -> str:
     if data.scores:
         return _scored(data.scores[0], data.confidence)
     if data.figures:
-        said = figures_text(data.figures)
+        said = figures_text(data.figures, data.training.get("test_rows", 0))
         return tr(f"On held-out rows, the tuned model has {said}.", f"在留出数据上，微调模型的{said}。")
     if data.history:
         return tr(
@@ -64,10 +65,21 @@ FIGURES = {
 }
 
 
-def figures_text(figures: Mapping[str, float]) -> str:
-    """Figures of an objective with their names, the most telling first."""
+def figures_text(figures: Mapping[str, float], rows: int = 0) -> str:
+    """Figures of an objective with their names, the most telling first; accuracy with its interval.
+
+    Args:
+        figures: their values.
+        rows: that they were measured on; 0 where that is not known.
+    """
     ordered = sorted(figures.items(), key=lambda pair: pair[0] == "loss")
-    return tr(", ", "、").join(f"{named(FIGURES, name)} {number(value, 3)}" for name, value in ordered)
+    said = {name: f"{named(FIGURES, name)} {number(value, 3)}" for name, value in ordered}
+    if rows and "accuracy" in said:
+        low, high = (number(bound, 3) for bound in wilson(round(figures["accuracy"] * rows), rows))
+        said["accuracy"] += tr(
+            f" (95 % interval {low} to {high}, {count(rows)} rows)", f"（95 % 区间 {low} 至 {high}，{count(rows)} 条）"
+        )
+    return tr(", ", "、").join(said.values())
 
 
 def also(comparisons: Sequence[Comparison]) -> str:
