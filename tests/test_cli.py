@@ -117,3 +117,13 @@ def test_doctor_names_what_is_there(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     out = capsys.readouterr().out
     for word in ("python", "torch", "device", "memory", "transformers", "seedling", "modelscope"):
         assert word in out
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "2 steps, "), ("zh", "2 步，")])
+def test_training_ends_with_what_it_took_in_the_users_language(
+    language: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DANLU_LANG", language)
+    recipe = Path(__file__).parents[1] / "recipes" / "tiny" / "classification.yaml"
+    assert call(monkeypatch, "--workspace", "w", "train", str(recipe)) == 0
+    assert said in capsys.readouterr().out

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
-from danlu import cli
 from danlu.pipeline.execute import execute
 from danlu.pipeline.plan import make_plan
 from danlu.pipeline.stages import training_input
@@ -18,6 +16,7 @@ from danlu.training import pace
 from danlu.training.outlook import look_ahead
 from danlu.training.pace import Pace
 from danlu.training.watchdog import BadStep
+from tests.test_cli import call
 
 TINY = sorted((Path(__file__).parents[2] / "recipes" / "tiny").glob("*.yaml"))
 
@@ -25,12 +24,7 @@ TINY = sorted((Path(__file__).parents[2] / "recipes" / "tiny").glob("*.yaml"))
 def plan(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     monkeypatch.setenv("DANLU_LANG", "en")
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(sys, "argv", ["danlu", *arguments])
-    try:
-        cli.main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
+    return call(monkeypatch, *arguments)
 
 
 def files(folder: Path) -> list[Path]:

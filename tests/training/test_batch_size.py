@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from danlu.recipe.train import BatchSection
+from danlu.training import allocator
 from danlu.training.batch_size import micro_tokens
 
 
@@ -48,3 +49,8 @@ def test_what_a_thread_frees_serves_the_next() -> None:
         return int(done.stdout)
 
     assert run("one") < run("each") - 40, "the 64 MiB of one thread are there for the next"
+
+
+def test_freed_memory_is_asked_for_once() -> None:
+    allocator.keep_freed_memory()
+    assert allocator.keep_freed_memory.cache_info().currsize == 1

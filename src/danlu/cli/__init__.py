@@ -80,8 +80,13 @@ def train(workspace: str, recipe: Path, overrides: tuple[str, ...], resume: bool
     facts = result.artifacts["train"].facts
     share = facts["trained_parameters"] / facts["parameters"]
     console.print(
-        f"{facts['steps']} steps, {facts['tokens']:,} tokens, {facts['trained_parameters']:,} of "
-        f"{facts['parameters']:,} parameters ({share:.2%}), loss {facts['final_loss']:.4f}", highlight=False,
+        tr(
+            f"{facts['steps']} steps, {facts['tokens']:,} tokens, {facts['trained_parameters']:,} of "
+            f"{facts['parameters']:,} parameters ({share:.2%}), loss {facts['final_loss']:.4f}",
+            f"{facts['steps']} 步，{facts['tokens']:,} 个词元，训练 {facts['parameters']:,} 个参数中的 "
+            f"{facts['trained_parameters']:,} 个（{share:.2%}），损失 {facts['final_loss']:.4f}",
+        ),
+        highlight=False,
     )  # fmt: skip
     if facts.get("test"):
         console.print(held_out_line(facts), highlight=False)

@@ -75,6 +75,8 @@ def execute(
 ) -> RunResult:
     """Run a recipe up to a stage.
 
+    A plan that trains has glibc use one arena for the whole process from here on (`danlu.training.allocator`).
+
     Args:
         recipe: what to run.
         workspace: where artifacts are found and made.

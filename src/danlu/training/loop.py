@@ -130,6 +130,7 @@ class Schedule:
     def __init__(self, job: TrainingJob) -> None:
         self._job = job
         self._lengths = [example.longest for example in job.train]
+        self._micro_tokens = job.micro_tokens
         self._epochs: dict[int, list[StepPlan]] = {}
         self._starts = [0]
         for epoch in range(job.config.epochs):
@@ -144,7 +145,7 @@ class Schedule:
         """The plan of step `number`, counted from 0 over all epochs, cut to other micro-batches if told."""
         epoch = self.epoch_of(number)
         plan = self._epoch(epoch)[number - self._starts[epoch]]
-        if micro_tokens is None or micro_tokens == self._job.micro_tokens:
+        if micro_tokens is None or micro_tokens == self._micro_tokens:
             return plan
         rows = [index for micro in plan.micro_batches for index in micro]
         return StepPlan(tuple(bucket(rows, self._lengths, micro_tokens)), plan.tokens)
@@ -194,7 +195,7 @@ class Schedule:
                     seed=self._job.seed,
                     epoch=epoch,
                     step_tokens=batch.step_tokens,
-                    micro_tokens=self._job.micro_tokens,
+                    micro_tokens=self._micro_tokens,
                     step_rows=batch.step_rows,
                 )
             }

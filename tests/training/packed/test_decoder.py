@@ -19,7 +19,8 @@ from danlu.training.cross_entropy import completion_loss
 from danlu.training.method import Preparation, hold
 from danlu.training.objective import collate
 from danlu.training.objectives.sft import Sft
-from danlu.training.packed.decoder import FILLED, can_pack, lay_end_to_end
+from danlu.training.packed.decoder import can_pack, lay_end_to_end
+from danlu.training.packed.products import FILLED
 from tests.training.making import PAD, assert_close, gradients, made_samples, method_of, section
 
 SFT = Sft(SftObjective())

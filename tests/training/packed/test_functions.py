@@ -10,11 +10,12 @@ from torch.nn import functional
 
 from danlu.training.packed import attention, head
 from danlu.training.packed.attention import BLOCK as BLOCK_OF_QUERIES
-from danlu.training.packed.attention import STEP, Rotary, Shape, attend
+from danlu.training.packed.attention import Rotary, Shape, attend
 from danlu.training.packed.functions import Norm, rms_norm
 from danlu.training.packed.head import linear_losses
 from danlu.training.packed.linear import Linear, project, project_apart, project_gated
 from danlu.training.packed.products import BLOCK, narrow_product
+from danlu.training.packed.products import FILLED as STEP
 
 T, D = 5, 6
 KINDS = (torch.float32, torch.bfloat16, torch.float16)

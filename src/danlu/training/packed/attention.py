@@ -18,15 +18,14 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from danlu.training.packed.functions import NormFunction, inverse_rms, norm_backward, rms_norm
+from danlu.training.packed.products import FILLED, filled
 
 LONG = 1024
 """Tokens of a sequence beyond which torch's kernel is a quarter faster in fp32; in bf16 it is slower at any length."""
 BLOCK = 192
 """Most queries of a block."""
 SCORES = 1 << 22
-"""Scores that are held at once, where a block of `STEP` queries has not more."""
-STEP = 64
-"""Blocks of queries and, in bf16 and fp16, numbers of keys are multiples of this: oneDNN makes a kernel for each."""
+"""Scores that are held at once, where a block of `FILLED` queries has not more."""
 _HALF = (torch.bfloat16, torch.float16)
 
 
@@ -128,9 +127,9 @@ class _Attend(torch.autograd.Function):
     ) -> torch.Tensor:
         heads = joined.view(joined.shape[0], -1, shape.size)
         turned, _ = _turned(heads, query_norm, key_norm, rotary, shape)
-        out = joined.new_empty(joined.shape[0], shape.heads, shape.size)
+        out, hidden = joined.new_empty(joined.shape[0], shape.heads, shape.size), _hidden(joined)
         for start, end in _bounds(lengths):
-            _forward(turned[start:end], heads[start:end], out[start:end], shape)
+            _forward(turned[start:end], heads[start:end], hidden, out[start:end], shape)
         ctx.save_for_backward(joined, query_norm, key_norm)
         ctx.rest = (rotary, lengths, shape)
         return out.view(joined.shape[0], -1)
@@ -142,10 +141,10 @@ class _Attend(torch.autograd.Function):
         heads = joined.view(joined.shape[0], -1, shape.size)
         turned, inverse = _turned(heads, query_norm, key_norm, rotary, shape)
         grad = grads[0].view(joined.shape[0], shape.heads, shape.size)
-        back = torch.empty_like(heads)
+        back, hidden = torch.empty_like(heads), _hidden(joined)
         for start, end in _bounds(lengths):
             rows = slice(start, end)
-            _backward(grad[rows], turned[rows], heads[rows], back[rows], shape)
+            _backward(grad[rows], turned[rows], heads[rows], hidden, back[rows], shape)
         found, own = _through_norms(ctx, heads, back, inverse)
         back[:, : shape.heads + shape.groups] = found
         return back.view(joined.shape), *own, None, None, None
@@ -246,17 +245,16 @@ def _bounds(lengths: Sequence[int]) -> list[tuple[int, int]]:
 
 def _blocks(length: int, heads: int) -> list[tuple[int, int]]:
     """Ranges of queries: as many at once as `BLOCK` and `SCORES` allow."""
-    size = min(BLOCK, max(STEP, SCORES // (heads * length) // STEP * STEP))
+    size = min(BLOCK, max(FILLED, SCORES // (heads * length) // FILLED * FILLED))
     return [(start, min(start + size, length)) for start in range(0, length, size)]
 
 
 def _filled(states: torch.Tensor) -> torch.Tensor:
-    """[t, ...] -> with zeros up to a multiple of `STEP` tokens, in the formats that oneDNN multiplies.
+    """[t, ...] -> in the formats that oneDNN multiplies with zeros behind: it makes a kernel for every number of keys.
 
     No query but those that are filled up with sees such a key, and nothing reads what these find.
     """
-    missing = -len(states) % STEP if states.dtype in _HALF else 0
-    return torch.cat([states, states.new_zeros(missing, *states.shape[1:])]) if missing else states
+    return filled(states) if states.dtype in _HALF else states
 
 
 def _grouped(states: torch.Tensor, shape: Shape) -> torch.Tensor:
@@ -270,44 +268,47 @@ def _spread(states: torch.Tensor, shape: Shape) -> torch.Tensor:
     return states.view(shape.groups, shape.heads // shape.groups, -1, shape.size).permute(2, 0, 1, 3)
 
 
-def _hidden(queries: int, like: torch.Tensor) -> torch.Tensor:
-    """[queries, queries]: what to add to the scores of keys after their query, and to the others."""
-    return like.new_full((queries, queries), float("-inf")).triu_(1)
+def _hidden(like: torch.Tensor) -> torch.Tensor:
+    """[BLOCK, BLOCK]: what to add to the scores of keys after their query, and to the others."""
+    return like.new_full((BLOCK, BLOCK), float("-inf")).triu_(1)
 
 
-def _chances(queries: torch.Tensor, keys: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+def _chances(queries: torch.Tensor, keys: torch.Tensor, block: int, hidden: torch.Tensor) -> torch.Tensor:
     """[G, H / G * b, E], [G, E, keys] -> probabilities [G, H / G * b, keys]; the last b keys are the queries' own."""
-    scores, block = torch.bmm(queries, keys), len(hidden)
-    scores.view(scores.shape[0], -1, block, scores.shape[-1])[..., -block:].add_(hidden)
+    scores = torch.bmm(queries, keys)
+    scores.view(scores.shape[0], -1, block, scores.shape[-1])[..., -block:].add_(hidden[:block, :block])
     return torch.softmax(scores, -1)
 
 
-def _forward(turned: torch.Tensor, heads: torch.Tensor, out: torch.Tensor, shape: Shape) -> None:
+def _forward(turned: torch.Tensor, heads: torch.Tensor, hidden: torch.Tensor, out: torch.Tensor, shape: Shape) -> None:
     """One sequence: writes [t, H, E] into `out`."""
     turned, both = _filled(turned), shape.heads + shape.groups
     keys = turned[:, shape.heads :].permute(1, 2, 0)  # [G, E, t]
     values = _filled(heads[:, both:]).transpose(0, 1)  # [G, t, E]
-    blocks = _blocks(len(turned), shape.heads)
-    hidden = _hidden(blocks[0][1], turned)
-    for start, end in blocks:
+    for start, end in _blocks(len(turned), shape.heads):
         queries = _grouped(turned[start:end, : shape.heads], shape)
-        chances = _chances(queries, keys[:, :, :end], hidden[: end - start, : end - start])
+        chances = _chances(queries, keys[:, :, :end], end - start, hidden)
         found = _spread(torch.bmm(chances, values[:, :end]), shape)
         rows = out[start:end]
         rows.view(len(rows), shape.groups, -1, shape.size).copy_(found[: len(rows)])
 
 
-def _backward(grad: torch.Tensor, turned: torch.Tensor, heads: torch.Tensor, back: torch.Tensor, shape: Shape) -> None:
+def _backward(
+    grad: torch.Tensor,
+    turned: torch.Tensor,
+    heads: torch.Tensor,
+    hidden: torch.Tensor,
+    back: torch.Tensor,
+    shape: Shape,
+) -> None:
     """One sequence: writes the gradients of its turned queries, turned keys and values into `back`."""
     turned, grad, both, length = _filled(turned), _filled(grad), shape.heads + shape.groups, len(back)
     keys = turned[:, shape.heads :].transpose(0, 1)  # [G, t, E]
     values = _filled(heads[:, both:]).permute(1, 2, 0)  # [G, E, t]
     to_keys, to_values = torch.zeros_like(keys), torch.zeros_like(keys)
-    blocks = _blocks(len(turned), shape.heads)
-    hidden = _hidden(blocks[0][1], turned)
-    for start, end in blocks:
+    for start, end in _blocks(len(turned), shape.heads):
         queries, inner = _grouped(turned[start:end, : shape.heads], shape), _grouped(grad[start:end], shape)
-        chances = _chances(queries, keys[:, :end].transpose(1, 2), hidden[: end - start, : end - start])
+        chances = _chances(queries, keys[:, :end].transpose(1, 2), end - start, hidden)
         to_values[:, :end].baddbmm_(chances.transpose(1, 2), inner)
         scores = torch._softmax_backward_data(torch.bmm(inner, values[:, :, :end]), chances, -1, chances.dtype)
         rows = back[start:end, : shape.heads]

@@ -17,6 +17,7 @@ from danlu.training.packed.compiled import Heads, halves
 from danlu.training.packed.functions import NormFunction, rms_norm
 from danlu.training.packed.linear import project, project_apart, project_gated
 from danlu.training.packed.parts import Parts, parts_of
+from danlu.training.packed.products import FILLED
 from danlu.training.packed.varlen import Spans, varlen_attention
 from danlu.training.packed.ways import PLAIN, Ways
 
@@ -36,10 +37,6 @@ _TORCH_PARTS = {
 """Dropout is PEFT's, and looked at where it is used."""
 _OTHER_PARTS = {"SiLUActivation", "BufferDict"}
 _STATIC_ROPE = {"default", "linear", "llama3", "yarn"}
-
-
-FILLED = 64
-"""Tokens of a packed batch are a multiple of this on a CPU."""
 
 
 @dataclass(frozen=True)

@@ -50,18 +50,31 @@ def norm_backward(
     return inner.addcmul_(unit, shared, value=-1).mul_(inverse), unit
 
 
+def normed(states: torch.Tensor, weight: torch.Tensor, epsilon: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """(what `rms_norm` gives, one over the root mean square)."""
+    inverse = inverse_rms(states, epsilon)
+    return (states * inverse).to(states.dtype).mul_(weight.to(states.dtype)), inverse
+
+
+def through_norm(
+    grad: torch.Tensor, states: torch.Tensor, inverse: torch.Tensor, weight: torch.Tensor, trains: bool
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Gradients of the states and, where it trains, of the weight, from that of what `normed` gave."""
+    kind = inverse.dtype
+    grad = grad.to(kind)
+    back, unit = norm_backward(grad, states.to(kind), inverse, weight.to(kind))
+    own = unit.mul_(grad).reshape(-1, weight.shape[0]).sum(0).to(weight.dtype) if trains else None
+    return back.to(states.dtype), own
+
+
 class _RmsNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, states: torch.Tensor, weight: torch.Tensor, epsilon: float) -> torch.Tensor:
-        inverse = inverse_rms(states, epsilon)
+        found, inverse = normed(states, weight, epsilon)
         ctx.save_for_backward(states, inverse, weight)
-        return (states * inverse).to(states.dtype).mul_(weight.to(states.dtype))
+        return found
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:
         states, inverse, weight = ctx.saved_tensors
-        kind = inverse.dtype
-        grad = grads[0].to(kind)
-        back, unit = norm_backward(grad, states.to(kind), inverse, weight.to(kind))
-        own = (grad * unit).reshape(-1, weight.shape[0]).sum(0).to(weight.dtype) if ctx.needs_input_grad[1] else None
-        return back.to(states.dtype), own, None
+        return (*through_norm(grads[0], states, inverse, weight, ctx.needs_input_grad[1]), None)

@@ -9,15 +9,12 @@ from typing import Any
 
 import torch
 
-from danlu.training.packed.products import product
+from danlu.training.packed.products import FILLED, filled, product
 
 CHUNK = 1 << 21
 """Logits held at once (8 MiB in fp32): about what a CPU's cache holds."""
-FEWEST = 64
-"""Rows that are enough for a fast product; their number is a multiple of this on a CPU, where oneDNN makes a kernel for
-each."""
 GPU_CHUNK = 1 << 27
-"""The same on a GPU (512 MiB in fp32): with Qwen3's vocabulary 883 rows, enough to keep all processors at work."""
+"""The same on a GPU (512 MiB in fp32): with Qwen3's vocabulary 832 rows, enough to keep all processors at work."""
 
 
 def linear_losses(states: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -34,22 +31,12 @@ def linear_losses(states: torch.Tensor, weight: torch.Tensor, labels: torch.Tens
 
 def rows_at_once(device: torch.device, vocabulary: int) -> int:
     """Labelled positions whose logits are held at once."""
-    return max(FEWEST, (GPU_CHUNK if device.type == "cuda" else CHUNK) // vocabulary // FEWEST * FEWEST)
+    return max(FILLED, (GPU_CHUNK if device.type == "cuda" else CHUNK) // vocabulary // FILLED * FILLED)
 
 
-def _logits(states: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """[N, D] -> [N, V]."""
-    return product(_filled(states), weight.t())[: len(states)]
-
-
-def _slopes(chances: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """[N, V] -> [N, D]."""
-    return product(_filled(chances), weight)[: len(chances)]
-
-
-def _filled(rows: torch.Tensor) -> torch.Tensor:
-    missing = -len(rows) % FEWEST if rows.device.type == "cpu" else 0
-    return torch.cat([rows, rows.new_zeros(missing, rows.shape[1])]) if missing else rows
+def _product(rows: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """`product` for any number of rows."""
+    return product(filled(rows), right)[: len(rows)] if rows.device.type == "cpu" else product(rows, right)
 
 
 class _Losses(torch.autograd.Function):
@@ -65,7 +52,7 @@ class _Losses(torch.autograd.Function):
             rows = rows_at_once(states.device, weight.shape[0])
             for start in range(0, len(labels), rows):
                 part = slice(start, start + rows)
-                logits = _logits(states[part], held).float()
+                logits = _product(states[part], held.t()).float()
                 picks = labels[part, None]
                 level = logits.amax(1, keepdim=True) - logits.gather(1, picks)
                 chances = torch.softmax(logits, 1)
@@ -73,7 +60,7 @@ class _Losses(torch.autograd.Function):
                 losses[part] = (level - chances.amax(1, keepdim=True).log_()).squeeze(1)
                 if slopes is not None:
                     chances.scatter_add_(1, picks, torch.full_like(level, -1.0))
-                    slopes[part] = _slopes(chances.to(states.dtype), held)
+                    slopes[part] = _product(chances.to(states.dtype), held)
         ctx.save_for_backward(slopes)
         return losses
 

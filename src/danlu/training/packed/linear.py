@@ -165,9 +165,11 @@ class _Project(torch.autograd.Function):
         if inners:
             back = _through_adapters(layers, torch.cat(inners), states, back, found)
         del states
-        gone = [None] * form.sources if back is None else form.prelude.backward(back, sources, beside, to_sources[-1])
+        before: list[torch.Tensor | None] = [None] * form.sources
+        if back is not None:
+            before = form.prelude.backward(back, sources, beside, to_sources[-1])
         given = [None if g is None or f is None else g.to(f.dtype) for g, f in zip(found, flat, strict=True)]
-        return (None, grads[0] if to_residual else None, *gone, *given)
+        return (None, grads[0] if to_residual else None, *before, *given)
 
 
 def _split(

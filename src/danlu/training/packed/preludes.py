@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 from torch.nn.functional import silu
 
-from danlu.training.packed.functions import inverse_rms, norm_backward
+from danlu.training.packed.functions import normed, through_norm
 
 Tensors = Sequence[torch.Tensor]
 
@@ -30,7 +30,7 @@ class Prelude(Protocol):
         """The states, and what `backward` needs besides the sources."""
 
     def backward(
-        self, grad: torch.Tensor, sources: Tensors, beside: torch.Tensor | None, own: bool
+        self, grad: torch.Tensor, sources: Tensors, beside: torch.Tensor | None, trains: bool
     ) -> list[torch.Tensor | None]:
         """Gradients of the sources.
 
@@ -38,7 +38,7 @@ class Prelude(Protocol):
             grad: of the states; may be overwritten.
             sources: as they were.
             beside: the second that `again` made; may be overwritten.
-            own: whether a weight among the sources trains.
+            trains: whether a weight among the sources trains.
         """
 
 
@@ -52,7 +52,7 @@ class Nothing:
         return sources[0], None
 
     def backward(
-        self, grad: torch.Tensor, sources: Tensors, beside: torch.Tensor | None, own: bool
+        self, grad: torch.Tensor, sources: Tensors, beside: torch.Tensor | None, trains: bool
     ) -> list[torch.Tensor | None]:
         return [grad]
 
@@ -68,18 +68,14 @@ class Normed:
 
     def again(self, sources: Tensors) -> tuple[torch.Tensor, torch.Tensor | None]:
         states, weight = sources
-        inverse = inverse_rms(states, self.epsilon)
-        return (states * inverse).to(states.dtype).mul_(weight.to(states.dtype)), inverse
+        return normed(states, weight, self.epsilon)
 
     def backward(
-        self, grad: torch.Tensor, sources: Tensors, beside: torch.Tensor | None, own: bool
+        self, grad: torch.Tensor, sources: Tensors, beside: torch.Tensor | None, trains: bool
     ) -> list[torch.Tensor | None]:
         assert beside is not None
         states, weight = sources
-        grad, kind = grad.to(beside.dtype), beside.dtype
-        back, unit = norm_backward(grad, states.to(kind), beside, weight.to(kind))
-        share = unit.mul_(grad).sum(0).to(weight.dtype) if own else None
-        return [back.to(states.dtype), share]
+        return list(through_norm(grad, states, beside, weight, trains))
 
 
 class Gated:
@@ -95,7 +91,7 @@ class Gated:
         return opened * up, opened
 
     def backward(
-        self, grad: torch.Tensor, sources: Tensors, beside: torch.Tensor | None, own: bool
+        self, grad: torch.Tensor, sources: Tensors, beside: torch.Tensor | None, trains: bool
     ) -> list[torch.Tensor | None]:
         assert beside is not None
         gate, up = sources

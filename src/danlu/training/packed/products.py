@@ -15,6 +15,8 @@ from typing import Any, Literal
 
 import torch
 
+FILLED = 64
+"""Numbers of rows are multiples of this on a CPU: oneDNN makes a kernel for each number that it meets."""
 BLOCK = 256
 """Tokens of a narrow product that are multiplied at once."""
 
@@ -33,6 +35,12 @@ def product_plus(left: torch.Tensor, right: torch.Tensor, given: torch.Tensor) -
         found: torch.Tensor = _linear().binary(left, given, right.t(), None, "add")
         return found
     return torch.addmm(given, left, right)
+
+
+def filled(rows: torch.Tensor) -> torch.Tensor:
+    """[n, ...] -> with zeros up to a multiple of `FILLED` rows."""
+    missing = -len(rows) % FILLED
+    return torch.cat([rows, rows.new_zeros(missing, *rows.shape[1:])]) if missing else rows
 
 
 def narrow_product(
@@ -74,9 +82,8 @@ def by_onednn(left: torch.Tensor, right: torch.Tensor) -> bool:
 def limit_kernel_cache() -> None:
     """Have oneDNN keep fewer of the kernels that it makes for each shape; to be called before its first product.
 
-    Each has work space of its own, half a megabyte, and in bf16 every length of a sequence is a shape: its usual 1,024
-    are mostly kernels that never run again. Fewer than two micro-batches need at a time would be slow: each is used
-    once a layer.
+    Each takes half a megabyte or more, and its usual 1,024 are mostly kernels that never run again. Fewer than two
+    micro-batches need at a time would be slow: each is used once a layer.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
 
