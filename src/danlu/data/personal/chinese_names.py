@@ -38,7 +38,7 @@ _NAME_LABEL = re.compile(
 
 
 # A name where the scorer finds it likelier than none by this much (in logarithms of the odds).
-_ENOUGH = -1.0
+_ENOUGH = 0.0
 # Looking closely is what costs. Left before the text is cut into words: what the name, then the name and two characters
 # on both sides, make unlikely by weights of their own. Left after it: what name and all that is in front make unlikely.
 _HOPELESS, _GATE, _FAINT = -5.0, -2.7, -2.5
@@ -157,7 +157,8 @@ def _best(text: str, at: int, words: Words) -> tuple[int, float] | None:
     t = name_tables()
     family, sizes = _sizes(text, at)
     if text[at + family : at + family + 1] in t.title_heads and title_at(text, at + family, words):
-        return (family, 4.0) if sizes and _is_surname_alone(text, at, family, words) else None
+        brand = text[at : at + 3] in t.famous or text[at : at + 3] in t.not_names  # 康师傅
+        return (family, 4.0) if sizes and not brand and _is_surname_alone(text, at, family, words) else None
     if not sizes:
         return None
     worth = [_worth(text[at : at + size], family)[1] for size in sizes]

@@ -132,6 +132,8 @@ def _ipv4(match: re.Match[str], text: str) -> float:
     if numbers[0] in (0, 127, 255):
         return 0.0  # this host, loopback, masks: nobody's
     head = before(text, match.start())
+    if head.endswith("@") and max(numbers) < 64:
+        return 0.0  # pkg@1.2.3.4; root@203.0.113.9 is a host
     if (
         NO_IP_BEFORE.search(head)
         or NO_IP_AFTER.match(text, match.end())

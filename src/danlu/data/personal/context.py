@@ -42,7 +42,7 @@ IP_LABEL = re.compile(
 NO_IP_BEFORE = re.compile(
     r"(?:版本|版|升级到|升级至|更新到|更新至|固件|章节|章|节|条款|条|附录|[Vv]ersion|[Vv]er\.?|\b[Vv]\.?|[Rr]elease|[Bb]uild|[Ff]irmware|"
     r"[Ss]ection|[Ss]ec\.|[Cc]hapter|[Ff]igure|[Tt]able|[Cc]lause|[Uu]pgrade[d]?(?: to)?|[Uu]pdate[d]?(?: to)?|driver|"
-    r"§|第|==|>=|<=|~=|@)\s?(?:号|为|是|to|is)?\s?[:：]?\s?$"
+    r"§|第|==|>=|<=|~=)\s?(?:号|为|是|to|is)?\s?[:：]?\s?$"
 )
 NO_IP_AFTER = re.compile(r"\s?(?:节|章|条|版|版本|release|version|build)")
 

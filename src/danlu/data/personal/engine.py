@@ -11,6 +11,7 @@ from danlu.data.personal.codes import codes
 from danlu.data.personal.context import folded
 from danlu.data.personal.english_names import english_names
 from danlu.data.personal.numbers import numbers
+from danlu.data.personal.repeats import repeats
 from danlu.data.personal.secrets import secrets
 from danlu.data.personal.spans import Span, settle
 from danlu.recipe.errors import UserError
@@ -64,7 +65,12 @@ def find_many(texts: Sequence[str], *, names: str = "rules", min_confidence: flo
     look(addresses, _HAN)
     look(_names_by(names), _HAN)
     look(english_names, _CAPITAL)
-    return [settle([span for span in spans if span.confidence >= min_confidence]) for spans in found]
+    settled = [settle([span for span in spans if span.confidence >= min_confidence]) for spans in found]
+    for number, text in plain.items():
+        again = list(repeats(text, settled[number])) if settled[number] else []
+        if again:
+            settled[number] = settle([*settled[number], *again])
+    return settled
 
 
 def _names_by(names: str) -> Callable[[str], Iterable[Span]]:

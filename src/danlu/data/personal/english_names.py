@@ -1,36 +1,41 @@
-"""English and other Latin-script person names: tables of given names and surnames, titles, and the words around."""
+"""English and other Latin-script person names: rows of capitalised words, each judged by a scorer."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from math import exp
 
+from danlu.data.personal.english_features import (
+    Feature,
+    both_features,
+    left_features,
+    name_features,
+    right_features,
+    sizes,
+)
+from danlu.data.personal.english_words import (
+    LOWER,
+    UPPER,
+    WORD,
+    Part,
+    english_tables,
+    is_ordinary,
+    key_of,
+    runs,
+)
 from danlu.data.personal.spans import Span
 from danlu.data.personal.tables import table
 
-_UPPER, _LOWER = "A-ZÀ-ÖØ-ÞŁŚŞŠŽČĆİ", "a-zß-öø-ÿłśşšžčćęąńżźğıěřů"
-_WORD = (
-    rf"(?:[OD]['’])?(?:Mc|Mac|De|Di|Da|Le|La|Van|"
-    rf"Fitz)?[{_UPPER}][{_LOWER}]+(?:['’][{_LOWER}]+)?(?:-[{_UPPER}][{_LOWER}]+)*"
-)
-_TOKEN = rf"(?:{_WORD}|[{_UPPER}]\.(?:-?[{_UPPER}]\.)*|[{_UPPER}](?=[ ]))"
-_PARTICLE = (
-    r"(?:van der|van den|van de|von der|de la|de los|de|del|della|di|da|dos|du|van|von|bin|ibn|al|el|ter|ten|la|le|y)"
-)
-_GLUED = re.compile(rf"[{_UPPER}{_LOWER}0-9_@/.#'’-]")
-_CAPITAL = re.compile(rf"[{_UPPER}]")
-_RUN = re.compile(rf"{_TOKEN}(?: (?:{_PARTICLE} )?{_TOKEN})*(?![{_LOWER}{_UPPER}0-9_@]|-[{_LOWER}{_UPPER}])")
-_PART = re.compile(rf"{_PARTICLE}(?= )|{_TOKEN}")
 _REVERSED = re.compile(
-    rf"({_WORD}), ({_WORD})(?: ([{_UPPER}])\.?)?(?![{_LOWER}{_UPPER}0-9_@]|"
-    rf"-[{_LOWER}])(?! [{_UPPER}][{_LOWER}])"
+    rf"({WORD}), ({WORD})(?: ([{UPPER}])\.?)?(?![{LOWER}{UPPER}0-9_@]|"
+    rf"-[{LOWER}])(?! [{UPPER}][{LOWER}])"
 )
-_LAST_WORD = re.compile(rf"(?<![{_UPPER}{_LOWER}0-9_@/.#'’-])[{_UPPER}][{_UPPER}{_LOWER}'’-]*$")
-_COMMA = re.compile(rf", [{_UPPER}]")
+_LAST_WORD = re.compile(rf"(?<![{UPPER}{LOWER}0-9_@/.#'’-])[{UPPER}][{UPPER}{LOWER}'’-]*$")
+_COMMA = re.compile(rf", [{UPPER}]")
 _THREE = re.compile(r"[A-Z]{3}.{0,3} [A-Z]{3}")
-_BEFORE = re.compile(rf"([{_UPPER}][{_LOWER}'’-]+) $")
+_BEFORE = re.compile(rf"([{UPPER}][{LOWER}'’-]+) $")
 _CAPITALS = re.compile(r"(?<![A-Z0-9_ -])([A-Z]{3,})( [A-Z]\.?)? ([A-Z]{3,})(?![A-Za-z0-9_-]| [A-Z]{2,})")
 _TITLE_BEFORE = re.compile(
     r"(?:^|[^A-Za-z])(?:Mr|Mrs|Ms|Miss|Dr|Prof|Professor|Sir|Dame|Lord|Rev|Capt|Captain|Lt|Sgt|Sergeant|Col|"
@@ -54,53 +59,11 @@ _GREETING_BEFORE = re.compile(
 _LABEL_ENDS = frozenset(":：sdm是叫户名人字")
 _SUFFIX = re.compile(r",? (?:Jr\.?|Sr\.?|III|IV|II)(?![A-Za-z])")
 
-
-@dataclass(frozen=True)
-class _Tables:
-    given: frozenset[str]
-    frequent: frozenset[str]
-    common: frozenset[str]
-    surnames: frozenset[str]
-    word_names: frozenset[str]
-    words: frozenset[str]
-    ordinary: frozenset[str]
-    titles: frozenset[str]
-    roles: frozenset[str]
-    famous: frozenset[str]
-
-
-def _key(token: str) -> str:
-    key = token.lower().replace("’", "'").rstrip(".")
-    return key.removesuffix("'s").replace("'", "")
-
-
-# Irish names and Vietnamese ones: a part that belongs to the next, and surnames that stand first.
-_JOINED = frozenset(("ní", "ni", "nic", "uí", "ua", "ó", "mac"))
-_VIETNAMESE = frozenset(
-    ("nguyen", "tran", "le", "pham", "hoang", "huynh", "phan", "vu", "vo", "dang", "bui", "do", "ngo")
-)
-_VIETNAMESE_MIDDLE = frozenset(
-    ("thi", "van", "minh", "duc", "thanh", "ngoc", "quang", "hoang", "huu", "xuan", "anh", "quoc", "thuy", "thu", "kim")
-)
-
-
-@cache
-def _tables() -> _Tables:
-    t = table("english_names")
-    keys = {name: [_key(word) for word in words] for name, words in t.items()}
-    given = frozenset(keys["given"] + keys["given_more"])
-    return _Tables(
-        given=frozenset(key for key in given if key not in keys["words"] or key in keys["word_names"]),
-        frequent=frozenset(keys["surnames"][:1500]),
-        common=frozenset(keys["surnames"][:300]),
-        surnames=frozenset(keys["surnames"] + keys["surnames_more"]),
-        word_names=frozenset(keys["word_names"]),
-        words=frozenset(keys["words"]),
-        ordinary=frozenset(keys["words"] + keys["word_names"]),
-        titles=frozenset(keys["titles"]),
-        roles=frozenset(keys["titles"] + keys["roles"]),
-        famous=frozenset(word.replace("_", " ") for word in keys["famous"]),
-    )
+# A name where the scorer finds it likelier than none by this much (in logarithms of the odds).
+_ENOUGH = -0.6
+# What it adds where the tables of the United States know both names and neither is a word that stands in the way: the
+# training sentences have more firms and dishes that are called like people than real text has.
+_WELL_KNOWN = 2.0
 
 
 def english_names(text: str) -> Iterator[Span]:
@@ -112,114 +75,177 @@ def english_names(text: str) -> Iterator[Span]:
         if span:
             yield span
     for match in _CAPITALS.finditer(text) if _THREE.search(text) else ():
-        t = _tables()
+        t = english_tables()
         first, last = match.group(1).lower(), match.group(3).lower()
-        if first in t.given and last in t.surnames and not {first, last} & (t.words | t.word_names):
+        if first in t.given and last in t.family and not {first, last} & (t.words | t.word_names):
             yield Span(match.start(), match.end(), "EN_NAME", 0.65)
+    for parts in runs(text):
+        yield from _in_run(text, parts)
+
+
+def _in_run(text: str, parts: list[Part]) -> Iterator[Span]:
+    """Names in a row of capitalised words: the best of those that overlap, then given names and surnames alone."""
+    kept: tuple[int, int, float] | None = None
+    chosen = []
+    for i in range(len(parts) - 1):
+        if kept and i >= kept[1]:
+            chosen.append(kept)
+            kept = None
+        best = _best(text, parts, i)
+        if best and (kept is None or best[1] > kept[2]):
+            kept = i, i + best[0], best[1]
+    if kept:
+        chosen.append(kept)
     done = 0
-    for capital in _CAPITAL.finditer(text):
-        start = capital.start()
-        if start < done or (start and _GLUED.match(text, start - 1) and not _quoted(text, start)):
-            continue
-        run = _RUN.match(text, start)
-        if run is None:
-            continue
-        done = run.end()
-        if " " in run.group() or _key(run.group()) in _tables().given or text[start - 2 : start] == ". ":
-            yield from _in_run(text, run)
+    for i, end, score in chosen:
+        while i > done and _is_initial(parts[i - 1]):  # D. Jeff Dionne
+            i -= 1
+        yield from _alone(text, parts, done, i)
+        done = end
+        yield _span(text, parts[i].start, parts[end - 1].end, score)
+    yield from _alone(text, parts, done, len(parts))
 
 
-def _quoted(text: str, start: int) -> bool:
-    """Whether a quotation mark and no apostrophe stands in front: ('Mary Smith', not O'Mary."""
-    return text[start - 1] in "'’" and not text[start - 2 : start - 1].isalnum()
+def _is_initial(part: Part) -> bool:
+    return part.kind == "I" and part.text.endswith(".")
+
+
+def _span(text: str, start: int, end: int, score: float) -> Span:
+    suffix = _SUFFIX.match(text, end)
+    end = suffix.end() if suffix else end - 2 * text.startswith(("'s", "’s"), end - 2)
+    return Span(start, end, "EN_NAME", round(min(0.98, 1 / (1 + exp(min(_ENOUGH - score, 0.0)))), 3))
+
+
+def _best(text: str, parts: Sequence[Part], i: int) -> tuple[int, float] | None:
+    """The size and score of the best name that begins with the word at `i`, if it is good enough."""
+    if _is_phrase(parts[i].kind) and _is_phrase(parts[i + 1].kind):
+        return None
+    left = left_features(text, parts, i)
+    around = _sum(left)
+    best: tuple[int, float] | None = None
+    for size in sizes(parts, i):
+        right = right_features(text, parts, i + size)
+        score = around + _sum(name_features(parts, i, size)) + _sum(right)
+        score += _sum(both_features(parts, i, size, left, right))
+        score += _WELL_KNOWN * _well_known(parts[i].kind, parts[i + size - 1].kind)
+        if score >= _ENOUGH and (best is None or score > best[1]):
+            best = size, score
+    if best and f"{parts[i].key} {parts[i + best[0] - 1].key}" in english_tables().famous:
+        return None
+    return best
+
+
+def _well_known(first: str, last: str) -> bool:
+    return first[0] in "Gg" and last[1:2] in ("S", "s") and first[2] == "-" and last[2] in "-o"
+
+
+def _is_phrase(kind: str) -> bool:
+    """Whether a word is an ordinary one and no name: two such begin no name, and looking closely is what costs."""
+    return kind.startswith("--") and kind[2] in "oWT"
+
+
+def _sum(found: Sequence[Feature]) -> float:
+    weigh = english_weights().get
+    return sum([weigh(feature, 0.0) for feature in found])
+
+
+@cache
+def english_weights() -> dict[Feature, float]:
+    """The scorer's weight of each feature, made by `benchmarks/data/train_english_names.py`."""
+    return {
+        (section, value): int(weight) / 100
+        for section, words in table("english_weights").items()
+        for value, weight in (word.rsplit("=", 1) for word in words)
+    }
+
+
+def places(text: str, rows: Iterable[list[Part]]) -> Iterator[tuple[int, list[tuple[int, list[Feature]]]]]:
+    """For training: each offset where a name may begin, and each candidate's end and features.
+
+    Args:
+        text: folded.
+        rows: what `runs` gives, or the same with less said of some words.
+    """
+    for parts in rows:
+        for i in range(len(parts) - 1):
+            left = left_features(text, parts, i)
+            found = []
+            for size in sizes(parts, i):
+                right = right_features(text, parts, i + size)
+                both = both_features(parts, i, size, left, right)
+                found.append((parts[i + size - 1].end, [*left, *name_features(parts, i, size), *right, *both]))
+            if found:
+                yield parts[i].start, found
+
+
+def _alone(text: str, parts: Sequence[Part], start: int, end: int) -> Iterator[Span]:
+    """A given name behind a greeting or a label, and any word behind a title."""
+    t = english_tables()
+    for i in range(start, end):
+        part = parts[i]
+        if len(part.key) < 2 or part.key in t.words:
+            continue
+        last = end == len(parts) and i == end - 1
+        titled = _titled(text, parts, i)
+        name = part.key in t.family or not is_ordinary(part.key)  # Chief Revenue Officer
+        if titled and f"{_title_of(text, parts, i)} {part.key}" in t.famous:  # Dr Pepper
+            continue
+        if titled and name and part.key not in t.roles and (last or not _is_given(part.key)):
+            yield _named(part, 0.75)
+        elif last and i < 2 and len(part.key) > 2 and _is_given(part.key) and part.key not in t.roles:
+            greeted = _GREETING_BEFORE.search(text, max(0, part.start - 24), part.start)
+            if titled or greeted or _labelled(text, part.start):
+                yield _named(part, 0.6 if part.key in t.word_names else 0.7)
+
+
+def _named(part: Part, confidence: float) -> Span:
+    return Span(part.start, part.end - 2 * part.text.endswith(("'s", "’s")), "EN_NAME", confidence)
 
 
 def _reversed(text: str, match: re.Match[str]) -> Span | None:
-    t = _tables()
-    last, first = _key(match.group(1)), _key(match.group(2))
-    ordinary = (last in t.ordinary, first in t.ordinary)
+    t = english_tables()
+    last, first = key_of(match.group(1)), key_of(match.group(2))
+    ordinary = (last in t.words or last in t.word_names, first in t.words or first in t.word_names)
+    frequent = t.family.get(last) == "S"
     if (
-        not (_surname(last) and _is_given(first))
+        not (_is_family(last) and _is_given(first))
         or all(ordinary)
         or first in t.words
-        or (ordinary[0] and last not in t.common)
+        or (ordinary[0] and not frequent)
     ):
         return None
     previous = _BEFORE.search(text, max(0, match.start() - 20), match.start())
-    if previous and _key(previous.group(1)) not in t.words and _key(previous.group(1)) not in t.titles:
+    if previous and key_of(previous.group(1)) not in t.words and key_of(previous.group(1)) not in t.titles:
         return None  # Mary Smith, John Brown
     if text[match.start() - 2 : match.start()] == "& " or text[match.end() : match.end() + 2] == " &":
         return None  # a firm
-    if (
-        _is_given(last)
-        and re.match(r",| (?:and|or|&) ", text[match.end() : match.end() + 5])
-        and last not in t.frequent
-    ):
+    if _is_given(last) and re.match(r",| (?:and|or|&) ", text[match.end() : match.end() + 5]) and not frequent:
         return None  # a list of given names
-    return Span(
-        match.start(), match.end(), "EN_NAME", 0.8 if last not in t.given else 0.7 if last in t.frequent else 0.4
-    )
+    return Span(match.start(), match.end(), "EN_NAME", 0.8 if not _is_given(last) else 0.7 if frequent else 0.4)
 
 
 def _is_given(key: str) -> bool:
-    t = _tables()
+    t = english_tables()
+    if key in t.words and key not in t.word_names:
+        return False
     return key in t.given or ("-" in key and all(part in t.given for part in key.split("-")))
 
 
-def _surname(key: str) -> bool:
-    t = _tables()
-    return key in t.surnames or ("-" in key and any(part in t.surnames for part in key.split("-")))
+def _is_family(key: str) -> bool:
+    t = english_tables()
+    return key in t.family or ("-" in key and any(part in t.family for part in key.split("-")))
 
 
-def _in_run(text: str, run: re.Match[str]) -> Iterator[Span]:
-    parts = [(run.start() + m.start(), run.start() + m.end(), m.group()) for m in _PART.finditer(run.group())]
-    i = 0
-    while i < len(parts):
-        size, confidence = _name_at(text, parts, i)
-        if size:
-            start, end = parts[i][0], parts[i + size - 1][1]
-            suffix = _SUFFIX.match(text, end)
-            end = suffix.end() if suffix and size > 1 else end - 2 * text.startswith(("'s", "’s"), end - 2)
-            yield Span(start, end, "EN_NAME", confidence)
-            i += size
-        else:
-            i += 1
+def _title_of(text: str, parts: Sequence[Part], i: int) -> str:
+    """The title in front of a word, as its key."""
+    word = parts[i - 1].text if i else text[: parts[i].start].split()[-1]
+    return key_of(word)
 
 
-def _name_at(text: str, parts: list[tuple[int, int, str]], i: int) -> tuple[int, float]:
-    """How many parts from `i` are a name (0: none), and how sure."""
-    t = _tables()
-    start, _, first = parts[i]
-    key = _key(first)
-    titled = _titled(text, parts, i)
-    labelled = titled or _labelled(text, start)
-    if (key in t.roles and key not in t.given) or (key == "per" and _begins_name(parts, i + 1)):
-        return 0, 0.0
-    if key in _VIETNAMESE and len(parts) - i > 2 and _key(parts[i + 1][2]) in _VIETNAMESE_MIDDLE:
-        return 3, 0.85
-    size = _extent(parts, i)
-    if size > 1:
-        confidence = _pair(parts, i, size, labelled, _inside(text, start))
-        if confidence >= 0.3:
-            return size, confidence
-    if titled and key not in t.words and len(key) > 1 and (size == 1 or not _is_given(key)):
-        return 1, 0.75
-    alone = i == len(parts) - 1 and i < 2 and len(key) > 2 and _is_given(key) and key not in t.words
-    if alone and (labelled or _GREETING_BEFORE.search(text, max(0, start - 24), start)):
-        return 1, 0.6 if key in t.word_names else 0.7
-    return 0, 0.0
-
-
-def _begins_name(parts: list[tuple[int, int, str]], i: int) -> bool:
-    """Whether a part is a given name or stands first as one: Per Anna Smith, the client will not sign."""
-    key = _key(parts[i][2]) if i + 1 < len(parts) else ""
-    return _is_given(key) or key in _VIETNAMESE
-
-
-def _titled(text: str, parts: list[tuple[int, int, str]], i: int) -> bool:
+def _titled(text: str, parts: Sequence[Part], i: int) -> bool:
     """Whether a title stands in front, with its dot (Dr. Watson) or without (Officer Hall)."""
-    start = parts[i][0]
-    if i and _key(parts[i - 1][2]) in _tables().titles:
+    start = parts[i].start
+    if i and parts[i - 1].key in english_tables().titles:
         return True
     return text[start - 2 : start] == ". " and _TITLE_BEFORE.search(text, max(0, start - 16), start) is not None
 
@@ -233,73 +259,3 @@ def _labelled(text: str, start: int) -> bool:
     if mark.isascii() and mark not in " :":
         return False
     return _LABEL_BEFORE.search(text, max(0, start - 32), start) is not None
-
-
-def _inside(text: str, start: int) -> bool:
-    """Whether a small letter stands in front, so that a capital here is no beginning of a sentence or title."""
-    return start > 1 and text[start - 1] == " " and text[start - 2].islower()
-
-
-def _extent(parts: list[tuple[int, int, str]], i: int) -> int:
-    """Parts of a full name from `i`: given names and initials, particles, one surname (two where both are known)."""
-    t = _tables()
-    j = i + 1
-    while j < len(parts) and (parts[j][2].endswith(".") or len(parts[j][2]) == 1 or parts[j][2][0].islower()):
-        j += 1
-    if j >= len(parts):
-        return 1
-    j += 2 if _key(parts[j][2]) in _JOINED and j + 1 < len(parts) else 1
-    while j < len(parts) and j - i < 5:
-        key = _key(parts[j][2])
-        lower = parts[j][2][0].islower()
-        middle = _is_given(_key(parts[j - 1][2])) or not _surname(_key(parts[j - 1][2]))
-        if (
-            lower
-            or (len(key) == 1 and j + 1 < len(parts))
-            or (_surname(key) and (key not in t.words or key in t.common) and (middle or key in t.frequent))
-        ):
-            j += 1
-        else:
-            break
-    while parts[j - 1][2][0].islower() or len(_key(parts[j - 1][2])) == 1:
-        j -= 1
-    return max(1, j - i)
-
-
-# (given name, surname), each 2: certain, 1: also an ordinary word or place, 0: not in the tables
-_GRADES = {(2, 2): 0.9, (2, 1): 0.75, (2, 0): 0.65, (1, 2): 0.7, (1, 1): 0.3, (1, 0): 0.2, (0, 2): 0.2}
-
-
-def _pair(parts: list[tuple[int, int, str]], i: int, size: int, labelled: bool, inside: bool) -> float:
-    """Confidence that the parts are given name(s) and surname; 0 where a phrase or an organisation is likelier."""
-    t = _tables()
-    first, last = _key(parts[i][2]), _key(parts[i + size - 1][2])
-    after = _key(parts[i + size][2]) if i + size < len(parts) else ""
-    if f"{first} {last}" in t.famous:
-        return 0.0
-    given = (1 if first in t.ordinary else 2) if _is_given(first) else 0
-    family = (1 if last in t.ordinary else 2) if _surname(last) else 0
-    if labelled and given and family and not after:
-        return 0.85
-    if labelled and not {first, last} & t.words:
-        return 0.9 if given or family or len(first) == 1 else 0.65
-    if after in t.words:
-        return 0.45 if given == family == 2 else 0.0
-    if given == 1 and last in t.common and not after:
-        return 0.6
-    if last in t.words:
-        return 0.55 if given == 2 and family and not after else 0.0
-    alone = len(parts) == size
-    return _strange(first, last, alone and inside, alone) if not given else _GRADES[given, family]
-
-
-def _strange(first: str, last: str, inside: bool, alone: bool) -> float:
-    """Confidence for a first part that is no known given name: an initial, a surname (Wang Wei), or a rare name."""
-    t = _tables()
-    if len(first) == 1:
-        return 0.55 if alone and first not in "ai" and last in t.frequent else 0.0  # no article, no pronoun
-    if first in t.words or last in t.word_names:
-        return 0.0
-    if _surname(first) and _is_given(last) and first not in t.word_names:
-        return 0.55
-    return 0.5 if inside and _surname(last) and last not in t.given else 0.0

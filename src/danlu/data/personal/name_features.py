@@ -45,9 +45,9 @@ def name_features(name: str, family: int) -> list[Feature]:
         ("whole", kind + _tag(name)),
         ("listed", str(name in t.not_names) + str(name[:2] in t.not_names)),
     ]
+    if len(name) > 2 and given[-1] in _SITES:
+        found.append(("site", kind))
     if len(given) == 2:
-        if given[-1] in _SITES:
-            found.append(("site", ""))
         found += [("begin", _tag(name[:2])), ("given", _tag(given)), ("twice", str(given[0] == given[1]))]
     if name in short_places():
         found.append(("place", kind))

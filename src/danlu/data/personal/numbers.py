@@ -258,9 +258,11 @@ def _at(text: str, start: int, digits: int) -> Iterator[Span]:
     for kind, pattern, judge, least in _RULES:
         if digits >= least:
             match = pattern.match(text, start)
-            if match and match.group().count("(") == match.group().count(")"):
+            closed = match.group().count(")") - match.group().count("(") if match else -1
+            # the bracket of (duplicate of +44 20 7946 0958) is the sentence's
+            if match and (closed == 0 or (closed == 1 and match.group()[-1] == ")")):
                 confidence = judge(match, text)
                 if confidence > 0:
-                    yield _unwrapped(text, Span(start, match.end(), kind, confidence))
+                    yield _unwrapped(text, Span(start, match.end() - closed, kind, confidence))
     if digits >= 13:
         yield from _card(text, start)
