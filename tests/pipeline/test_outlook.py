@@ -68,6 +68,19 @@ def test_nothing_is_tried_that_does_not_fit(tmp_path: Path, monkeypatch: pytest.
     assert found.advice is None and found.pace is None and found.seconds is None
 
 
+def test_what_each_core_computes_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step of four micro-batches on three threads has three alive at once, and with one micro-batch one."""
+    recipe = next(path for path in TINY if path.stem == "lora")
+    made = execute(load_recipe(recipe), Workspace(tmp_path), until="data")
+    monkeypatch.setattr("torch.get_num_threads", lambda: 3)
+    at_once = {}
+    for tokens in (64, 1024):
+        changed = load_recipe(recipe, ("train.batch.step_tokens=256", f"train.batch.micro_tokens={tokens}"))
+        told = look_ahead(training_input(make_plan(changed), made.artifacts["data"].path))
+        at_once[tokens] = told.choices[0].forecast.at_once
+    assert at_once == {64: 3, 1024: 1}
+
+
 def test_a_limit_of_steps_shortens_the_run_and_not_the_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = next(path for path in TINY if path.stem == "lora")
     made = execute(load_recipe(recipe), Workspace(tmp_path), until="data")

@@ -80,6 +80,21 @@ def test_four_bits_take_less_and_an_average_more(tiny_folder: Path) -> None:
     assert averaged.state == 1.5 * plain.state and averaged.total > plain.total
 
 
+def test_layers_in_four_bits_are_computed_by_transformers_decoder(tiny_folder: Path) -> None:
+    """danlu's decoder cannot take them, so a step keeps what transformers' keeps."""
+    four, plain = told("qlora", tiny_folder), told("lora", tiny_folder)
+    apart = told("lora", tiny_folder, decoder="transformers")
+    assert plain.packed and not four.packed and not apart.packed
+    assert four.step == pytest.approx(apart.step, rel=0.02) and four.step > 1.2 * plain.step
+
+
+def test_a_cpu_computes_several_micro_batches_at_once_and_needs_its_libraries(tiny_folder: Path) -> None:
+    one = told("lora", tiny_folder)
+    two = replace(one, at_once=2)
+    assert two.total - one.total == one.step
+    assert one.total - one.weights - one.state - one.step == one.libraries > 2**20
+
+
 def test_ways_go_from_quick_to_small() -> None:
     config = section(batch={"step_tokens": 1024, "micro_tokens": 512})
     assert list(outlook._ways(config, 512)) == [

@@ -35,18 +35,18 @@ def print_outlook(console: Any, outlook: Outlook) -> None:
     )
     memory = Table(
         tr("checkpointing", "激活重算"), "micro_tokens", tr("weights", "权重"), tr("optimizer", "优化器"),
-        tr("step", "单步"), tr("peak GiB", "峰值 GiB"), tr("fits", "可容纳"),
+        tr("step", "单步"), tr("libraries", "计算库"), tr("peak GiB", "峰值 GiB"), tr("fits", "可容纳"),
     )  # fmt: skip
     for choice in outlook.choices:
         parts = choice.forecast
-        numbers = (parts.weights, parts.state, parts.step, parts.total)
+        numbers = (parts.weights, parts.state, parts.step * parts.at_once, parts.libraries, parts.total)
         row = (choice.checkpointing, str(choice.micro_tokens), *(f"{number / _GIB:.2f}" for number in numbers))
         memory.add_row(*row, tr("yes", "是") if choice.fits else tr("no", "否"))
     console.print(memory)
     console.print(
         tr(
-            "peak of living tensors; on a CPU the allocator may hold up to twice as much",
-            "峰值为存活张量；在 CPU 上分配器可能占用至多两倍",
+            "peak of living tensors and libraries; on a CPU the allocator may hold up to twice as much",
+            "峰值为存活张量与计算库；在 CPU 上分配器可能占用至多两倍",
         )
     )
     console.print(tr(f"free memory: {outlook.free / _GIB:.1f} GiB", f"可用内存：{outlook.free / _GIB:.1f} GiB"))

@@ -2,7 +2,7 @@
 
 Every tensor that forward and backward make is counted while it lives, in the order in which they come and go, so
 padding, chunks of the head and activation checkpointing are in the figure. What is added by rule is the optimizer's
-state and, on a CPU, what the process takes before a model is loaded.
+state and, on a CPU, what its libraries take when they compute for the first time.
 
 Legend: B sequences, T time.
 """
@@ -23,17 +23,23 @@ from torch.utils._pytree import tree_leaves
 
 from danlu.models.device import autocast, default_device
 from danlu.models.heads import attach_head
-from danlu.models.loading import empty_model
+from danlu.models.loading import decoder_and_head, empty_model
 from danlu.recipe.train import TrainSection
 from danlu.training.activations import set_checkpointing
 from danlu.training.method import GroupPlan, Method, Preparation, group_plans, hold, trainable
 from danlu.training.objective import Batch, Example, Objective, collate
+from danlu.training.packed.decoder import can_pack
 
 _FOUR_BITS = 0.5 + 1 / 64 * 1.03
 """Bytes of a weight in 4 bits with its share of the scales (one for 64 weights, themselves in 8 bits)."""
 
 STATE_BYTES = {"adamw": 8.0, "adamw_8bit": 2.1, "adafactor": 0.1, "muon": 4.0, "schedule_free": 8.0}
 """Bytes of optimizer state for each parameter that trains; a moving average of the weights takes 4 more."""
+
+
+_FIRST_USE = {(True, False): 34, (True, True): 48, (False, False): 3, (False, True): 22}
+"""MiB of a CPU's libraries: kernels made for the shapes that are met, and code that is read from disk only then. By
+whether danlu's decoder computes and whether in half precision; medians of benchmarks/training/memory.py."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +49,12 @@ class Forecast:
     Attributes:
         weights: parameters and buffers of the model.
         state: of the optimizer and of an average of the weights.
-        step: what forward and backward add at their peak, gradients included.
+        step: what forward and backward of one micro-batch add at their peak, gradients included.
         batch_tokens: tokens, padding included, of the micro-batch that was looked at.
         groups: what trains in each group of parameters.
+        libraries: what those of a CPU take when they compute for the first time.
+        packed: whether danlu's own decoder computes.
+        at_once: micro-batches that are computed at one time.
     """
 
     weights: int
@@ -53,11 +62,14 @@ class Forecast:
     step: int
     batch_tokens: int
     groups: Sequence[GroupPlan] = ()
+    libraries: int = 0
+    packed: bool = False
+    at_once: int = 1
 
     @property
     def total(self) -> int:
         """On the device."""
-        return self.weights + self.state + self.step
+        return self.weights + self.state + self.step * self.at_once + self.libraries
 
 
 class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -128,6 +140,9 @@ def forecast(
         model.to_empty(device="cpu")
         _tie(model)
         model.train()
+        if method.quantization is not None:
+            _keep_apart(model)
+        packed = config.unpadded and can_pack(decoder_and_head(model)[0], training=True)
         parameters = list(model.parameters())
         live = LiveBytes()
         live.leave_out([*parameters, *model.buffers()])
@@ -143,7 +158,9 @@ def forecast(
             weights -= _saved_by_four_bits(model)
     away = config.optimizer.offload and default_device().type != "cpu"
     state = (0.0 if away else STATE_BYTES[config.optimizer.type]) + (4.0 if config.optimizer.ema is not None else 0.0)
-    return Forecast(weights, round(state * trained), live.peak, batch.input_ids.numel(), groups)
+    on_cpu = default_device().type == "cpu"
+    libraries = _FIRST_USE[packed, dtype != torch.float32] << 20 if on_cpu else 0
+    return Forecast(weights, round(state * trained), live.peak, batch.input_ids.numel(), groups, libraries, packed)
 
 
 @contextlib.contextmanager
@@ -173,10 +190,19 @@ def _tie(model: Any) -> None:
     inner.tie_weights()
 
 
-def _saved_by_four_bits(model: torch.nn.Module) -> int:
-    """Bytes by which frozen linear layers of decoder layers are smaller in 4 bits."""
-    saved = 0.0
+def _in_four_bits(model: torch.nn.Module) -> Iterator[torch.nn.Linear]:
+    """The layers that will be held so: frozen linear ones of decoder layers."""
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Linear) and not module.weight.requires_grad and ".layers." in name:
-            saved += module.weight.numel() * (module.weight.element_size() - _FOUR_BITS)
-    return round(saved)
+            yield module
+
+
+def _saved_by_four_bits(model: torch.nn.Module) -> int:
+    """Bytes by which these layers are smaller."""
+    return round(sum(m.weight.numel() * (m.weight.element_size() - _FOUR_BITS) for m in _in_four_bits(model)))
+
+
+def _keep_apart(model: torch.nn.Module) -> None:
+    """Have transformers' layers compute, as they will: danlu's decoder takes none with hooks, nor any in 4 bits."""
+    for module in _in_four_bits(model):
+        module.register_forward_pre_hook(lambda module, given: None)

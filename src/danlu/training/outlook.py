@@ -9,7 +9,7 @@ from typing import Literal
 import psutil
 import torch
 
-from danlu.data.batches import bucket, count_steps
+from danlu.data.batches import bucket, count_steps, plan_epoch
 from danlu.data.dataset import load_samples
 from danlu.models.device import compute_dtype, default_device
 from danlu.recipe.optimizer import rate_warning
@@ -117,6 +117,8 @@ def look_ahead(given: TrainingInput, *, timed: bool = False) -> Outlook:
     for checkpointing, tokens in _ways(config, micro_tokens(config.batch, device)):
         changed = _changed(config, checkpointing, tokens)
         found = forecast(given.base.path, method, objective, changed, _heaviest(examples, tokens), dtype)
+        if found.packed and device.type == "cpu":
+            found = replace(found, at_once=min(torch.get_num_threads(), _most_in_a_step(given, examples, tokens)))
         if choices and found.total >= choices[-1].forecast.total:
             continue  # danlu's decoder without checkpointing keeps less than transformers' with the selective one
         choices.append(Choice(checkpointing, tokens, found, found.total <= ROOM * free))
@@ -182,6 +184,20 @@ def _steps(given: TrainingInput, examples: Sequence[Example]) -> tuple[int, int]
         for epoch in range(given.train.epochs)
     )
     return min(total, given.train.max_steps or total), total
+
+
+def _most_in_a_step(given: TrainingInput, examples: Sequence[Example], tokens: int) -> int:
+    """Micro-batches of the step that has most: on a CPU each core computes one of them."""
+    batch, sizes = given.train.batch, [example.longest for example in examples]
+    plan = plan_epoch(
+        sizes,
+        seed=given.seed,
+        epoch=0,
+        step_tokens=batch.step_tokens,
+        micro_tokens=tokens,
+        step_rows=batch.step_rows,
+    )
+    return max(len(step.micro_batches) for step in plan)
 
 
 def _free(device: torch.device) -> int:

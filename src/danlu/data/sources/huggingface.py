@@ -89,7 +89,7 @@ def _refusal(config: HuggingFaceSource, error: Exception, read: int = 0) -> User
 
 def _fix(kind: str, text: str, is_os_error: bool) -> str:
     """What helps, by the kind of the error; a data set that is not found is an OSError too."""
-    if "gated" in text or "Gated" in kind:
+    if "Gated" in kind or ("gated" in text and "NotFound" not in kind):  # what is said of an unknown id names both
         return "ask for access on the data set's page, then log in: hf auth login"
     if "script" in text:
         return "data sets that need code of their own are not run: use a copy in Parquet or JSON Lines"
