@@ -77,8 +77,8 @@ class TrainSection(Section):
 
     @property
     def unpadded(self) -> bool:
-        """Whether danlu's own decoder may be used: inner states are computed again by transformers' layers only."""
-        return self.decoder == "auto" and self.checkpointing == "off"
+        """Whether danlu's own decoder may be used: selective checkpointing is a matter of transformers' layers."""
+        return self.decoder == "auto" and self.checkpointing != "selective"
 
     @model_validator(mode="after")
     def _one_rhythm(self) -> TrainSection:
@@ -90,8 +90,8 @@ class TrainSection(Section):
     def _gpu_needs_the_own_decoder(self) -> TrainSection:
         if not self.unpadded and self.gpu != AS_IT_COMES:
             raise ValueError(
-                "train.gpu is about danlu's own decoder, which decoder: transformers and checkpointing leave out; "
-                "remove train.gpu, or set decoder: auto and checkpointing: off"
+                "train.gpu is about danlu's own decoder, which decoder: transformers and checkpointing: selective "
+                "leave out; remove train.gpu, or set decoder: auto and checkpointing: off or full"
             )
         return self
 

@@ -44,6 +44,9 @@ def set_checkpointing(model: Any, mode: Literal["off", "selective", "full"]) -> 
     # transformers renamed it in 5.2x
     enable = getattr(inner, "activation_checkpointing_enable", None) or inner.gradient_checkpointing_enable
     enable(settings)
+    # Only re-entrant checkpointing wants gradients of the embeddings' output; ours is not, and the hook that asks for
+    # them costs a pass through the first layer and sends danlu's decoder away
+    inner.disable_input_require_grads()
 
 
 def _policy(context: Any, operator: Any, *args: Any, **kwargs: Any) -> CheckpointPolicy:

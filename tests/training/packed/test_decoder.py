@@ -15,7 +15,9 @@ from danlu.models.device import autocast
 from danlu.models.loading import decoder_and_head, load_model
 from danlu.recipe.objectives import SftObjective
 from danlu.training import cross_entropy
+from danlu.training.activations import set_checkpointing
 from danlu.training.cross_entropy import completion_loss
+from danlu.training.forecast import LiveBytes
 from danlu.training.method import Preparation, hold
 from danlu.training.objective import collate
 from danlu.training.objectives.sft import Sft
@@ -68,6 +70,31 @@ def both(model: torch.nn.Module, samples: Sequence[TrainingSample]) -> None:
 @pytest.mark.parametrize("method", PACKED_METHODS, ids=lambda method: "-".join(str(v) for v in method.values())[:30])
 def test_it_equals_transformers_and_peft(tiny_folder: Path, method: dict[str, Any]) -> None:
     both(prepared(tiny_folder, method), made_samples(5))
+
+
+@pytest.mark.parametrize("kind", ["lora", "full"])
+def test_whole_layers_computed_again_give_the_same_bits_from_less_memory(tiny_folder: Path, kind: str) -> None:
+    found: dict[str, Any] = {}
+    for mode in ("off", "full"):
+        model = prepared(tiny_folder, {"type": kind})
+        set_checkpointing(model, mode)
+        assert can_pack(decoder_and_head(model)[0], training=True)
+        batch = collate(SFT.examples(made_samples(5)), PAD)
+        with LiveBytes() as live:
+            loss = completion_loss(model, batch)
+            kept = live.now
+            loss.backward()  # type: ignore[no-untyped-call]
+        found[mode] = loss.detach(), gradients(model), kept
+    assert torch.equal(found["off"][0], found["full"][0])
+    assert all(torch.equal(found["off"][1][name], gradient) for name, gradient in found["full"][1].items())
+    assert found["full"][1].keys() == found["off"][1].keys() and found["full"][2] < 0.7 * found["off"][2]
+
+
+def test_what_is_to_be_kept_of_a_layer_is_left_to_transformers(tiny_folder: Path) -> None:
+    model = prepared(tiny_folder, {"type": "lora"})
+    set_checkpointing(model, "selective")
+    decoder, _ = decoder_and_head(model)
+    assert not can_pack(decoder, training=True) and can_pack(decoder, training=False)
 
 
 @pytest.mark.parametrize("method", OTHER_METHODS, ids=lambda method: "-".join(str(v) for v in method.values())[:30])

@@ -145,7 +145,7 @@ class _Attend(torch.autograd.Function):
         for start, end in _bounds(lengths):
             rows = slice(start, end)
             _backward(grad[rows], turned[rows], heads[rows], hidden, back[rows], shape)
-        found, own = _through_norms(ctx, heads, back, inverse)
+        found, own = _through_norms(ctx, (query_norm, key_norm), heads, back, inverse)
         back[:, : shape.heads + shape.groups] = found
         return back.view(joined.shape), *own, None, None, None
 
@@ -165,10 +165,10 @@ def _turned(
 
 
 def _through_norms(
-    ctx: Any, heads: torch.Tensor, back: torch.Tensor, inverse: torch.Tensor | None
+    ctx: Any, norms: tuple[Any, Any], heads: torch.Tensor, back: torch.Tensor, inverse: torch.Tensor | None
 ) -> tuple[torch.Tensor, tuple[torch.Tensor | None, torch.Tensor | None]]:
     """From the gradient of turned queries and keys to that of the projections' output, and of the norms' weights."""
-    _, query_norm, key_norm = ctx.saved_tensors
+    query_norm, key_norm = norms
     rotary, _, shape = ctx.rest
     both = slice(0, shape.heads + shape.groups)
     if inverse is None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from danlu.recipe.choices import optional
 from danlu.training.packed.attention import Rotary, attend, by_sequence, turned_heads
@@ -66,19 +67,42 @@ def packed_states(decoder: Any, packed: Packed, dtype: torch.dtype, ways: Ways =
     `decoder` must be one that `can_pack` accepts.
     """
     functions = _functions(ways)
+    once = _computed_again if computes_again(decoder) else _computed
     with torch.autocast(packed.input_ids.device.type, enabled=False):
         table = decoder.embed_tokens
         states = torch.nn.functional.embedding(packed.input_ids, table.weight, table.padding_idx).to(dtype)
         rotary = Rotary(*(table[0] for table in decoder.rotary_emb(states, packed.times[None])))
         for layer in decoder.layers[:-1]:
-            parts = parts_of(layer)
-            states = functions.closing(_attended(parts, states, rotary, packed, ways), states, parts)
-        parts = parts_of(decoder.layers[-1])
-        found = _attended(parts, states, rotary, packed, ways)
-        # Behind the last attention only the picked tokens matter
-        found, states = found.index_select(0, packed.picked), states.index_select(0, packed.picked)
-        states = functions.closing(found, states, parts)[: packed.wanted]
+            states = once(_layer, states, parts_of(layer), rotary, packed, ways)
+        states = once(_last_layer, states, parts_of(decoder.layers[-1]), rotary, packed, ways)
         return functions.rms_norm(states, decoder.norm.weight, decoder.norm.variance_epsilon)
+
+
+def _layer(states: torch.Tensor, parts: Parts, rotary: Rotary, packed: Packed, ways: Ways) -> torch.Tensor:
+    """[T, D] -> [T, D]."""
+    return _functions(ways).closing(_attended(parts, states, rotary, packed, ways), states, parts)
+
+
+def _last_layer(states: torch.Tensor, parts: Parts, rotary: Rotary, packed: Packed, ways: Ways) -> torch.Tensor:
+    """[T, D] -> [N, D]: behind the last attention only the picked tokens matter."""
+    found = _attended(parts, states, rotary, packed, ways)
+    found, states = found.index_select(0, packed.picked), states.index_select(0, packed.picked)
+    return _functions(ways).closing(found, states, parts)[: packed.wanted]
+
+
+def _computed(layer: Callable[..., torch.Tensor], *given: Any) -> torch.Tensor:
+    return layer(*given)
+
+
+def _computed_again(layer: Callable[..., torch.Tensor], *given: Any) -> torch.Tensor:
+    """Keeps what the layer is given and computes the rest again in the backward pass; no random numbers are drawn."""
+    found: torch.Tensor = checkpoint(layer, *given, use_reentrant=False, preserve_rng_state=False)
+    return found
+
+
+def computes_again(decoder: Any) -> bool:
+    """Whether whole layers are to be computed again in the backward pass."""
+    return bool(decoder.training and decoder.gradient_checkpointing and torch.is_grad_enabled())
 
 
 def _attended(parts: Parts, states: torch.Tensor, rotary: Rotary, packed: Packed, ways: Ways) -> torch.Tensor:
@@ -157,9 +181,15 @@ def can_pack(decoder: Any, training: bool) -> bool:
         config.hidden_act == "silu"
         and rope in _STATIC_ROPE
         and set(getattr(config, "layer_types", None) or ["full_attention"]) == {"full_attention"}
-        and not (training and (config.attention_dropout or decoder.gradient_checkpointing))
+        and not (training and (config.attention_dropout or _keeps_some(decoder)))
     )
     return plain and all(_known(module, training) for module in decoder.modules())
+
+
+def _keeps_some(decoder: Any) -> bool:
+    """Whether computing again is told to keep some results, which only transformers' layers do so."""
+    how = getattr(decoder, "_gradient_checkpointing_func", None)
+    return bool(decoder.gradient_checkpointing and "context_fn" in getattr(how, "keywords", {}))
 
 
 def _known(module: Any, training: bool) -> bool:
