@@ -14,7 +14,8 @@ file of JSON Lines to a file of JSON Lines, start-up included:
 | exact duplicates | exact_duplicates | document_deduplicator |
 | near duplicates | near_duplicates, 0.8 | document_minhash_deduplicator, 0.8, characters, windows of 5, 128 values |
 
-danlu's split, rendering and writing have no counterpart and are left out of `danlu, these steps`; `danlu data, all of
+data-juicer's patterns know no names and no addresses: `danlu, these steps, no names` leaves names out as well (`names:
+off`; addresses stay in). danlu's split, rendering and writing have no counterpart and are left out of `danlu, these steps`; `danlu data, all of
 it` is the whole stage with them. Both sides also run on 200 rows: the difference is what the rows cost.
 """
 
@@ -33,6 +34,7 @@ import time
 import venv
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from made_rows import write_texts
@@ -84,8 +86,8 @@ def data_juicer(rows: Path, folder: Path) -> tuple[float, float, int]:
     return cpu, wall, _lines(out)
 
 
-def danlu_steps(rows: Path, folder: Path) -> tuple[float, float, int]:
-    command = [sys.executable, str(Path(__file__).resolve()), "--steps", str(rows), str(folder)]
+def danlu_steps(rows: Path, folder: Path, names: str = "rules") -> tuple[float, float, int]:
+    command = [sys.executable, str(Path(__file__).resolve()), "--steps", str(rows), str(folder), "--names", names]
     return *timed(command, folder, dict(os.environ)), _lines(folder / "rows.jsonl")
 
 
@@ -100,13 +102,13 @@ def danlu_all(rows: Path, folder: Path) -> tuple[float, float, int]:
     return cpu, wall, sum(report["ledger"]["splits"].values())
 
 
-def steps(rows: Path, folder: Path) -> None:
+def steps(rows: Path, folder: Path, names: str) -> None:
     """danlu's side, in a process of its own: the passes before the split, and the rows that are left as JSON Lines."""
     from danlu.data.flow import Flow
     from danlu.data.runners.local import LocalProcesses
     from danlu.recipe.data import DataSection
 
-    given = {"sources": [{"path": str(rows)}], "clean": CLEAN, "redact": {"policy": "tag"}}
+    given = {"sources": [{"path": str(rows)}], "clean": CLEAN, "redact": {"policy": "tag", "names": names}}
     config = DataSection.model_validate(given | {"runner": {"type": "local", "workers": 1}})
     flow = Flow(LocalProcesses(config.runner), folder / "work", lambda step, done, total: None)  # type: ignore[arg-type]
     flow.read_sources(config.sources, config.clean, config.redact)
@@ -142,13 +144,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--names", default="rules", help=argparse.SUPPRESS)
     parser.add_argument("--steps", type=Path, nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.steps:
-        return steps(*given.steps)
+        return steps(*given.steps, given.names)
     prepare_peer()
     runs: dict[str, Run] = {
         "danlu, these steps": danlu_steps,
+        "danlu, these steps, no names": partial(danlu_steps, names="off"),
         "danlu data, all of it": danlu_all,
         f"data-juicer {VERSION}": data_juicer,
     }

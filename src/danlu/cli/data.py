@@ -57,7 +57,7 @@ def data_make(workspace: str, recipe: Path, overrides: tuple[str, ...]) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--field", default="text", show_default=True, help=tr("Key of the text; a.b goes in.", "文本字段名。"))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help=tr("JSONL of spans.", "输出的位置文件。"))
-@click.option("--names", type=click.Choice(["rules", "model"]), default="rules", show_default=True)
+@click.option("--names", type=click.Choice(["rules", "model", "off"]), default="rules", show_default=True)
 def data_pii(file: Path, field: str, out: Path, names: str) -> None:
     """`danlu data pii`."""
     from rich.console import Console

@@ -142,6 +142,12 @@ def test_a_known_issuer_decides_the_kind_of_a_card() -> None:
     assert kinds == ["BANK_CARD", "CREDIT_CARD"]
 
 
+def test_no_name_is_looked_for_where_nobody_wants_it() -> None:
+    text = "联系人：张桂芳，手机13912345678，or ask John Smith"
+    assert [s.kind for s in find(text)] == ["CN_NAME", "CN_MOBILE", "EN_NAME"]
+    assert [s.kind for s in find(text, names="off")] == ["CN_MOBILE"]
+
+
 def test_names_must_be_rules_or_model() -> None:
     with pytest.raises(UserError, match="names is 'both'"):
         find("王伟", names="both")

@@ -107,7 +107,7 @@ def _promising(text: str, at: int, t: NameTables) -> bool:
         least = _GATE - _at_side(text[max(0, at - 2) : at], front=True)
         for size in sizes:
             end = at + size
-            if _worth(text[at:end], family)[0] + _at_side(text[end : end + 2], front=False) >= least:
+            if _at_first_look(text[at:end], family) + _at_side(text[end : end + 2], front=False) >= least:
                 return True
     return text[at + 1 : at + 2] in t.title_heads and is_title(text, at + 1)
 
@@ -118,7 +118,7 @@ def _hope(three: str) -> float:
     t = name_tables()
     if three[:2] in t.doubles:
         return 0.0
-    return max(_worth(three[:size], 1)[0] for size in (2, 3)) if three[0] in t.rank else -99.0
+    return max(_at_first_look(three[:2], 1), _at_first_look(three[:3], 1)) if three[0] in t.rank else -99.0
 
 
 @lru_cache(maxsize=1 << 15)
@@ -139,17 +139,28 @@ def _sizes(text: str, at: int) -> tuple[int, tuple[int, ...]]:
 
 
 @lru_cache(maxsize=1 << 17)
-def _worth(name: str, family: int) -> tuple[float, float]:
-    """What a name is worth by itself, to the first look and to the scorer; very little with an odd character."""
+def _at_first_look(name: str, family: int) -> float:
+    """What a name is worth by itself to the first look."""
+    return _by_itself(name, family, name_weights(gate=True))
+
+
+@lru_cache(maxsize=1 << 16)
+def _worth(name: str, family: int) -> float:
+    """What a name is worth by itself to the scorer."""
+    return _by_itself(name, family, name_weights())
+
+
+def _by_itself(name: str, family: int, weights: dict[Feature, float]) -> float:
+    """The sum of a name's own features; very little with an odd character."""
     known = name_characters()
-    if len(name) <= family or any(c not in known for c in name[family:]):
-        return -99.0, -99.0
-    found, numbers = name_features(name, family), name_numbers(name, family)
-    first, weights = name_weights(gate=True), name_weights()
-    return (
-        sum(first.get(f, 0.0) for f in found) + sum(first.get((key, ""), 0.0) * n for key, n in numbers),
-        sum(weights.get(f, 0.0) for f in found) + sum(weights.get((key, ""), 0.0) * n for key, n in numbers),
-    )
+    for c in name[family:]:
+        if c not in known:
+            return -99.0
+    if len(name) <= family:
+        return -99.0
+    weigh = weights.get
+    total = sum([weigh(feature, 0.0) for feature in name_features(name, family)])
+    return total + sum([weigh((key, ""), 0.0) * number for key, number in name_numbers(name, family)])
 
 
 def _best(text: str, at: int, words: Words) -> tuple[int, float] | None:
@@ -161,7 +172,7 @@ def _best(text: str, at: int, words: Words) -> tuple[int, float] | None:
         return (family, 4.0) if sizes and not brand and _is_surname_alone(text, at, family, words) else None
     if not sizes:
         return None
-    worth = [_worth(text[at : at + size], family)[1] for size in sizes]
+    worth = [_worth(text[at : at + size], family) for size in sizes]
     left = left_features(text, at, words)
     around = _sum(left)
     best: tuple[int, float] | None = None

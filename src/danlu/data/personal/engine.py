@@ -29,11 +29,12 @@ def find(text: str, *, names: str = "rules", min_confidence: float = 0.5) -> lis
     """Personal data in a text: spans with character offsets, sorted, without overlaps.
 
     Args:
-        names: 'rules', or 'model' for the optional model of Chinese names (`pip install 'danlu[names]'`).
+        names: 'rules', 'model' for the optional model of Chinese names (`pip install 'danlu[names]'`), or 'off': no
+            person's name is looked for.
         min_confidence: candidates below it are left out before overlaps are settled.
 
     Raises:
-        UserError: `names` is neither, or the model is not installed.
+        UserError: `names` is none of them, or the model is not installed.
     """
     return find_many((text,), names=names, min_confidence=min_confidence)[0]
 
@@ -63,8 +64,9 @@ def find_many(texts: Sequence[str], *, names: str = "rules", min_confidence: flo
     for number in chosen:
         found[number] += secrets(texts[number])
     look(addresses, _HAN)
-    look(_names_by(names), _HAN)
-    look(english_names, _CAPITAL)
+    if names != "off":
+        look(_names_by(names), _HAN)
+        look(english_names, _CAPITAL)
     settled = [settle([span for span in spans if span.confidence >= min_confidence]) for spans in found]
     for number, text in plain.items():
         again = list(repeats(text, settled[number])) if settled[number] else []
@@ -85,12 +87,12 @@ def check_names(names: str) -> None:
     """Refuse a way of finding names that is not there.
 
     Raises:
-        UserError: `names` is neither 'rules' nor 'model', or the model is not installed.
+        UserError: `names` is none of 'rules', 'model' and 'off', or the model is not installed.
     """
-    if names == "rules":
+    if names in ("rules", "off"):
         return
     if names != "model":
-        raise UserError(f"names is '{names}'", fix="'rules' or 'model'")
+        raise UserError(f"names is '{names}'", fix="'rules', 'model' or 'off'")
     from danlu.data.personal.name_model import load_model
 
     load_model()
