@@ -42,8 +42,8 @@ class RedactSection(Section):
     min_confidence: float = Field(default=0.5, ge=0, le=1, description="spans below it are left alone")
     names: Literal["rules", "model", "off"] = Field(
         default="rules",
-        description="'model' finds more Chinese names (`pip install 'danlu[names]'`); 'off' looks for none, which takes "
-        "half the time",
+        description="'model' finds more Chinese names (`pip install 'danlu[names]'`); 'off' looks for none, "
+        "which takes half the time",
     )
     key_file: str | None = Field(
         default=None,
