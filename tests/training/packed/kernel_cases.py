@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from unittest.mock import patch
 
 import torch
@@ -93,9 +93,10 @@ def heads_case(sizes: tuple[int, int, int, int], dtype: torch.dtype, way: str) -
 
 
 def model_case(folder: Path) -> None:
-    """Loss and gradients of a whole model, by the recipe's switch."""
+    """Loss and gradients of a whole model, by the recipe's switch; last with whole layers computed again."""
     from danlu.recipe.gpu import GpuSection
     from danlu.recipe.objectives import SftObjective
+    from danlu.training.activations import set_checkpointing
     from danlu.training.cross_entropy import completion_loss
     from danlu.training.objective import collate
     from danlu.training.objectives.sft import Sft
@@ -103,16 +104,21 @@ def model_case(folder: Path) -> None:
     from tests.training.packed.test_decoder import prepared
 
     model, samples = prepared(folder, {"type": "hybrid", "lora": {"rank": 4}}), made_samples(3)
-    found = {}
-    for kernels in ("torch", "triton"):
+    found: dict[str, list[torch.Tensor]] = {}
+    ways: tuple[tuple[str, Literal["torch", "triton"]], ...]
+    ways = (("torch", "torch"), ("triton", "triton"), ("again", "triton"))
+    for name, kernels in ways:
+        set_checkpointing(model, "full" if name == "again" else "off")
         batch = collate(Sft(SftObjective()).examples(samples), PAD, gpu=GpuSection(kernels=kernels))
         model.zero_grad()
         loss = completion_loss(model, batch)
         loss.backward()  # type: ignore[no-untyped-call]
-        found[kernels] = [loss.detach(), *(p.grad for p in model.parameters() if p.grad is not None)]
+        found[name] = [loss.detach(), *(p.grad for p in model.parameters() if p.grad is not None)]
     assert len(found["torch"]) > 10
     for ours, wanted in zip(found["triton"], found["torch"], strict=True):
         torch.testing.assert_close(ours, wanted, rtol=1e-4, atol=1e-4)
+    for ours, wanted in zip(found["again"], found["triton"], strict=True):
+        assert torch.equal(ours, wanted)
 
 
 def same(ours: Callable[..., Any], wanted: Callable[..., Any], given: list[Any], *more: Any) -> None:
