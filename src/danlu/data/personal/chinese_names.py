@@ -9,6 +9,7 @@ from math import exp
 
 from danlu.data.personal.chinese_tables import NameTables, name_characters, name_tables, name_weights
 from danlu.data.personal.chinese_words import Words, is_known, tag_of
+from danlu.data.personal.first_look import ODD, at_first_look, by_itself
 from danlu.data.personal.name_features import (
     Feature,
     both_features,
@@ -107,7 +108,7 @@ def _promising(text: str, at: int, t: NameTables) -> bool:
         least = _GATE - _at_side(text[max(0, at - 2) : at], front=True)
         for size in sizes:
             end = at + size
-            if _at_first_look(text[at:end], family) + _at_side(text[end : end + 2], front=False) >= least:
+            if at_first_look(text[at:end], family) + _at_side(text[end : end + 2], front=False) >= least:
                 return True
     return text[at + 1 : at + 2] in t.title_heads and is_title(text, at + 1)
 
@@ -118,7 +119,7 @@ def _hope(three: str) -> float:
     t = name_tables()
     if three[:2] in t.doubles:
         return 0.0
-    return max(_at_first_look(three[:2], 1), _at_first_look(three[:3], 1)) if three[0] in t.rank else -99.0
+    return max(at_first_look(three[:2], 1), at_first_look(three[:3], 1)) if three[0] in t.rank else ODD
 
 
 @lru_cache(maxsize=1 << 15)
@@ -138,29 +139,10 @@ def _sizes(text: str, at: int) -> tuple[int, tuple[int, ...]]:
     return 1, (3, 2) if text[at] in t.rank else ()
 
 
-@lru_cache(maxsize=1 << 17)
-def _at_first_look(name: str, family: int) -> float:
-    """What a name is worth by itself to the first look."""
-    return _by_itself(name, family, name_weights(gate=True))
-
-
 @lru_cache(maxsize=1 << 16)
 def _worth(name: str, family: int) -> float:
     """What a name is worth by itself to the scorer."""
-    return _by_itself(name, family, name_weights())
-
-
-def _by_itself(name: str, family: int, weights: dict[Feature, float]) -> float:
-    """The sum of a name's own features; very little with an odd character."""
-    known = name_characters()
-    for c in name[family:]:
-        if c not in known:
-            return -99.0
-    if len(name) <= family:
-        return -99.0
-    weigh = weights.get
-    total = sum([weigh(feature, 0.0) for feature in name_features(name, family)])
-    return total + sum([weigh((key, ""), 0.0) * number for key, number in name_numbers(name, family)])
+    return by_itself(name, family, name_weights())
 
 
 def _best(text: str, at: int, words: Words) -> tuple[int, float] | None:

@@ -41,8 +41,10 @@ class Words:
 @lru_cache(maxsize=65536)
 def tag_of(word: str) -> str:
     """The segmenter's tag of a word of its dictionary, empty for a word that it made up."""
+    if not segmenter().has_word(word):
+        return ""
     tagged: Sequence[tuple[str, str]] = segmenter().tag(word, False) if len(word) > 1 or word >= "\u4e00" else ()
-    return tagged[0][1] if len(tagged) == 1 and segmenter().has_word(word) else ""
+    return tagged[0][1] if len(tagged) == 1 else ""
 
 
 @lru_cache(maxsize=65536)

@@ -11,7 +11,7 @@ from danlu.data.personal.name_surroundings import after, alone, before, head_at,
 Feature = tuple[str, str]
 _RANKS = (10, 30, 60, 100, 180, 300)
 # 郭家镇, 冯家塔: what a village or a street of one family is called.
-_SITES = frozenset("镇村庄屯沟桥港湾店集乡营堡寨坝坪塔山岭河岛坡沱汇浜渡祠院巷咀嘴口窑洼台圩渠铺坊园")
+SITES = frozenset("镇村庄屯沟桥港湾店集乡营堡寨坝坪塔山岭河岛坡沱汇浜渡祠院巷咀嘴口窑洼台圩渠铺坊园")
 _TAGS = frozenset(("left tag", "right tag"))
 _MARKS = frozenset(("", "，", "。", "、", ":", ",", "(", ")"))
 _OPEN = frozenset("，。！？；、：\n,.;!?:\"“「(（|/ \t<>《》”」)）'‘’@*#-=")
@@ -42,16 +42,16 @@ def name_features(name: str, family: int) -> list[Feature]:
         ("surname", surname),
         ("first", given[0]),
         ("last", kind[1] + given[-1]),
-        ("whole", kind + _tag(name)),
+        ("whole", kind + tag_key(name)),
         ("listed", str(name in t.not_names) + str(name[:2] in t.not_names)),
     ]
-    if len(name) > 2 and given[-1] in _SITES:
+    if len(name) > 2 and given[-1] in SITES:
         found.append(("site", kind))
     if len(given) == 2:
-        found += [("begin", _tag(name[:2])), ("given", _tag(given)), ("twice", str(given[0] == given[1]))]
+        found += [("begin", tag_key(name[:2])), ("given", tag_key(given)), ("twice", str(given[0] == given[1]))]
     if name in short_places():
         found.append(("place", kind))
-    if given[0] == "家" and given[-1] in _SITES:
+    if given[0] == "家" and given[-1] in SITES:
         found.append(("home", given[-1]))
     if surname in t.rare:
         found.append(("rare", kind))
@@ -92,7 +92,7 @@ def cut_features(text: str, at: int, size: int, words: Words) -> list[Feature]:
 def _cut(size: int, words: tuple[str, ...]) -> tuple[Feature, ...]:
     lengths = "".join(str(min(len(word), 5)) if word else "x" for word in words)
     tags = [
-        _tag(word) if len(word) > 1 else "1" + tag_of(word)[:1]
+        tag_key(word) if len(word) > 1 else "1" + tag_of(word)[:1]
         for number, word in enumerate(words)
         if word and (number or len(word) > 1)
     ]
@@ -134,7 +134,9 @@ def _brief(word: str) -> str:
     return f"{tag_of(word)[:2]}{min(len(word), 2)}"
 
 
-def _tag(word: str) -> str:
+@lru_cache(maxsize=1 << 16)
+def tag_key(word: str) -> str:
+    """A word's tag, or whether the segmenter knows it without one."""
     return tag_of(word)[:2] or ("known" if is_known(word) else "-")
 
 
