@@ -4,7 +4,7 @@ Usage: python benchmarks/data/train_english_names.py [--without second] [--round
 
 Needs numpy, scipy and python-stdnum. Sentences are those of the evaluation sets up to the sixth but for the fifth, and
 of `name_training/english_*`; names are drawn from the tables by frequency, and from whole names of a list. A fifth of
-the words count as in no table, as one in five names of a hospital's patients is.
+the words count as in no table, so that the rest learns to do without.
 """
 
 from __future__ import annotations

@@ -57,7 +57,13 @@ def data_make(workspace: str, recipe: Path, overrides: tuple[str, ...]) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--field", default="text", show_default=True, help=tr("Key of the text; a.b goes in.", "文本字段名。"))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help=tr("JSONL of spans.", "输出的位置文件。"))
-@click.option("--names", type=click.Choice(["rules", "model", "off"]), default="rules", show_default=True)
+@click.option(
+    "--names",
+    type=click.Choice(["rules", "model", "off"]),
+    default="rules",
+    show_default=True,
+    help=tr("How names are found; off: not at all.", "人名的识别方式；off：不识别。"),
+)
 def data_pii(file: Path, field: str, out: Path, names: str) -> None:
     """`danlu data pii`."""
     from rich.console import Console

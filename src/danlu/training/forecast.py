@@ -36,7 +36,6 @@ _FOUR_BITS = 0.5 + 1 / 64 * 1.03
 STATE_BYTES = {"adamw": 8.0, "adamw_8bit": 2.1, "adafactor": 0.1, "muon": 4.0, "schedule_free": 8.0}
 """Bytes of optimizer state for each parameter that trains; a moving average of the weights takes 4 more."""
 
-
 _FIRST_USE = {(True, False): 34, (True, True): 48, (False, False): 3, (False, True): 22}
 """MiB of a CPU's libraries: kernels made for the shapes that are met, and code that is read from disk only then. By
 whether danlu's decoder computes and whether in half precision; medians of benchmarks/training/memory.py."""

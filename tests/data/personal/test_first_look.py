@@ -7,7 +7,8 @@ import random
 import pytest
 
 from danlu.data.personal.chinese_tables import name_characters, name_tables, name_weights, short_places
-from danlu.data.personal.first_look import ODD, at_first_look, by_itself
+from danlu.data.personal.first_look import at_first_look
+from danlu.data.personal.name_features import ODD, by_itself
 
 
 def test_tables_and_features_give_the_same_sum() -> None:

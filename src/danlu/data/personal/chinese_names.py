@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache, lru_cache
-from math import exp
 
 from danlu.data.personal.chinese_tables import NameTables, name_characters, name_tables, name_weights
 from danlu.data.personal.chinese_words import Words, is_known, tag_of
-from danlu.data.personal.first_look import ODD, at_first_look, by_itself
+from danlu.data.personal.first_look import at_first_look
 from danlu.data.personal.name_features import (
+    ODD,
     Feature,
     both_features,
+    by_itself,
     cut_features,
     left_features,
     name_features,
@@ -21,7 +22,7 @@ from danlu.data.personal.name_features import (
     right_features,
 )
 from danlu.data.personal.name_surroundings import LINKS, before, is_title, title_at
-from danlu.data.personal.spans import Span
+from danlu.data.personal.spans import Span, sure
 from danlu.data.personal.spelt_names import spelt_names
 
 _HAN_RUN = re.compile("[\u4e00-\u9fff]+")
@@ -65,7 +66,7 @@ def chinese_names(text: str) -> Iterator[Span]:
 
 
 def _span(start: int, end: int, score: float) -> Span:
-    return Span(start, end, "CN_NAME", round(min(0.98, 1 / (1 + exp(min(_ENOUGH - score, 0.0)))), 3))
+    return Span(start, end, "CN_NAME", sure(score - _ENOUGH))
 
 
 def _looked_at(text: str, everything: bool = False) -> Iterator[tuple[int, Words]]:

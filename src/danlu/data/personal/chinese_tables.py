@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from danlu.data.personal.tables import table
+from danlu.data.personal.tables import table, weights
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,7 @@ def name_surnames() -> dict[str, float]:
 def name_weights(gate: bool = False) -> dict[tuple[str, str], float]:
     """The scorer's weight of each feature, or those by characters alone, made by `benchmarks/data/train_names.py`."""
     return {
-        (section.removeprefix("gate "), value): int(weight) / 100
-        for section, words in table("name_weights").items()
+        (section.removeprefix("gate "), value): weight
+        for (section, value), weight in weights("name_weights").items()
         if section.startswith("gate ") is gate
-        for value, weight in (word.rsplit("=", 1) for word in words)
     }

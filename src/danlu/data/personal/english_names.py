@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
-from math import exp
 
 from danlu.data.personal.english_features import (
     Feature,
@@ -25,8 +23,8 @@ from danlu.data.personal.english_words import (
     key_of,
     runs,
 )
-from danlu.data.personal.spans import Span
-from danlu.data.personal.tables import table
+from danlu.data.personal.spans import Span, sure
+from danlu.data.personal.tables import weights
 
 _REVERSED = re.compile(
     rf"({WORD}), ({WORD})(?: ([{UPPER}])\.?)?(?![{LOWER}{UPPER}0-9_@]|"
@@ -113,7 +111,7 @@ def _is_initial(part: Part) -> bool:
 def _span(text: str, start: int, end: int, score: float) -> Span:
     suffix = _SUFFIX.match(text, end)
     end = suffix.end() if suffix else end - 2 * text.startswith(("'s", "’s"), end - 2)
-    return Span(start, end, "EN_NAME", round(min(0.98, 1 / (1 + exp(min(_ENOUGH - score, 0.0)))), 3))
+    return Span(start, end, "EN_NAME", sure(score - _ENOUGH))
 
 
 def _best(text: str, parts: Sequence[Part], i: int) -> tuple[int, float] | None:
@@ -145,18 +143,8 @@ def _is_phrase(kind: str) -> bool:
 
 
 def _sum(found: Sequence[Feature]) -> float:
-    weigh = english_weights().get
+    weigh = weights("english_weights").get  # made by benchmarks/data/train_english_names.py
     return sum([weigh(feature, 0.0) for feature in found])
-
-
-@cache
-def english_weights() -> dict[Feature, float]:
-    """The scorer's weight of each feature, made by `benchmarks/data/train_english_names.py`."""
-    return {
-        (section, value): int(weight) / 100
-        for section, words in table("english_weights").items()
-        for value, weight in (word.rsplit("=", 1) for word in words)
-    }
 
 
 def places(text: str, rows: Iterable[list[Part]]) -> Iterator[tuple[int, list[tuple[int, list[Feature]]]]]:
@@ -238,8 +226,8 @@ def _is_family(key: str) -> bool:
 
 def _title_of(text: str, parts: Sequence[Part], i: int) -> str:
     """The title in front of a word, as its key."""
-    word = parts[i - 1].text if i else text[: parts[i].start].split()[-1]
-    return key_of(word)
+    start = parts[i].start
+    return key_of(parts[i - 1].text if i else text[max(0, start - 16) : start].split()[-1])
 
 
 def _titled(text: str, parts: Sequence[Part], i: int) -> bool:

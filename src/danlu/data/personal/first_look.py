@@ -9,10 +9,7 @@ from __future__ import annotations
 from functools import cache, lru_cache
 
 from danlu.data.personal.chinese_tables import name_characters, name_tables, name_weights, short_places
-from danlu.data.personal.name_features import SITES, Feature, name_features, name_numbers, tag_key
-
-ODD = -99.0
-"""What a name with a character that no given name has is worth."""
+from danlu.data.personal.name_features import ODD, SITES, by_itself, name_features, name_numbers, tag_key
 
 
 @lru_cache(maxsize=1 << 17)
@@ -34,16 +31,6 @@ def at_first_look(name: str, family: int) -> float:
         return ODD
     lower = min(known[name[1]][0], known[name[2]][0])
     return _surname(name[0], 2) + _first(name[1]) + _second(name[2]) + _numbers()["low two"] * lower + _as_words(name)
-
-
-def by_itself(name: str, family: int, weights: dict[Feature, float]) -> float:
-    """The sum of a name's own features; `ODD` with an odd character or without a given name."""
-    known = name_characters()
-    if len(name) <= family or any(c not in known for c in name[family:]):
-        return ODD
-    weigh = weights.get
-    total = sum([weigh(feature, 0.0) for feature in name_features(name, family)])
-    return total + sum([weigh((key, ""), 0.0) * number for key, number in name_numbers(name, family)])
 
 
 @cache
@@ -91,17 +78,12 @@ def _second(c: str) -> float:
     return total + (_weight("site", "12") if c in SITES else 0.0)
 
 
-@cache
-def _not_names() -> frozenset[str]:
-    return name_tables().not_names
-
-
 def _as_words(name: str) -> float:
     """What the name and its parts are as words."""
-    weigh, begin = name_weights(gate=True).get, name[:2]
+    weigh, begin, listed = name_weights(gate=True).get, name[:2], name_tables().not_names
     kind = f"1{len(name) - 1}"
     total = weigh(("whole", kind + tag_key(name)), 0.0)
-    total += weigh(("listed", f"{name in _not_names()}{begin in _not_names()}"), 0.0)
+    total += weigh(("listed", f"{name in listed}{begin in listed}"), 0.0)
     if len(name) == 3:
         total += weigh(("begin", tag_key(begin)), 0.0) + weigh(("given", tag_key(name[1:])), 0.0)
         total += weigh(("twice", str(name[1] == name[2])), 0.0)

@@ -9,6 +9,8 @@ from danlu.data.personal.chinese_words import Words, is_known, tag_of
 from danlu.data.personal.name_surroundings import after, alone, before, head_at, title_at
 
 Feature = tuple[str, str]
+ODD = -99.0
+"""What a name with a character that no given name has is worth."""
 _RANKS = (10, 30, 60, 100, 180, 300)
 # 郭家镇, 冯家塔: what a village or a street of one family is called.
 SITES = frozenset("镇村庄屯沟桥港湾店集乡营堡寨坝坪塔山岭河岛坡沱汇浜渡祠院巷咀嘴口窑洼台圩渠铺坊园")
@@ -56,6 +58,16 @@ def name_features(name: str, family: int) -> list[Feature]:
     if surname in t.rare:
         found.append(("rare", kind))
     return found
+
+
+def by_itself(name: str, family: int, weights: dict[Feature, float]) -> float:
+    """The sum of a name's own features; `ODD` with an odd character or without a given name."""
+    known = name_characters()
+    if len(name) <= family or any(c not in known for c in name[family:]):
+        return ODD
+    weigh = weights.get
+    total = sum([weigh(feature, 0.0) for feature in name_features(name, family)])
+    return total + sum([weigh((key, ""), 0.0) * number for key, number in name_numbers(name, family)])
 
 
 def left_features(text: str, at: int, words: Words) -> list[Feature]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from danlu.data.personal.chinese_words import is_known
@@ -25,12 +26,14 @@ def repeats(text: str, found: Sequence[Span]) -> Iterator[Span]:
             name = text[span.start : span.end]
             if name not in surest or surest[name].confidence < span.confidence:
                 surest[name] = span
+    starts = [span.start for span in found]
     for name, span in surest.items():
         at = text.find(name)
         while at >= 0:
             end = at + len(name)
             latin = span.kind == "EN_NAME" and (text[at - 1 : at].isalnum() or text[end : end + 1].isalnum())
-            if not latin and all(end <= other.start or other.end <= at for other in found):
+            before = bisect_left(starts, end) - 1  # the last span that begins in front of the place's end
+            if not latin and (before < 0 or found[before].end <= at):
                 yield Span(at, end, span.kind, span.confidence)
             at = text.find(name, end)
 

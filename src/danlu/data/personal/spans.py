@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import exp
 
 from danlu.recipe.redaction import Kind
 
@@ -22,6 +23,15 @@ class Span:
     end: int
     kind: Kind
     confidence: float
+
+
+def sure(margin: float) -> float:
+    """Confidence of what a scorer lets pass: 0.5 where it just does, at most 0.98.
+
+    Args:
+        margin: logarithm of the odds above what it asks for; 0 or more.
+    """
+    return round(min(0.98, 1 / (1 + exp(-max(margin, 0.0)))), 3)
 
 
 # Where two overlap, the kind that is harder to match by chance wins.

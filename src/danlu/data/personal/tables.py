@@ -20,6 +20,16 @@ def table(name: str) -> dict[str, tuple[str, ...]]:
     return {key: tuple(words) for key, words in sections.items()}
 
 
+@cache
+def weights(name: str) -> dict[tuple[str, str], float]:
+    """A scorer's weights by (section, value), from a table of `value=weight in hundredths`."""
+    return {
+        (section, value): int(weight) / 100
+        for section, words in table(name).items()
+        for value, weight in (word.rsplit("=", 1) for word in words)
+    }
+
+
 def words(text: str) -> tuple[str, ...]:
     """The words of a list that is short enough to stand in code."""
     return tuple(text.split())

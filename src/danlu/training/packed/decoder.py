@@ -67,7 +67,7 @@ def packed_states(decoder: Any, packed: Packed, dtype: torch.dtype, ways: Ways =
     `decoder` must be one that `can_pack` accepts.
     """
     functions = _functions(ways)
-    once = _computed_again if computes_again(decoder) else _computed
+    once = _computed_again if _computes_again(decoder) else _computed
     with torch.autocast(packed.input_ids.device.type, enabled=False):
         table = decoder.embed_tokens
         states = torch.nn.functional.embedding(packed.input_ids, table.weight, table.padding_idx).to(dtype)
@@ -100,7 +100,7 @@ def _computed_again(layer: Callable[..., torch.Tensor], *given: Any) -> torch.Te
     return found
 
 
-def computes_again(decoder: Any) -> bool:
+def _computes_again(decoder: Any) -> bool:
     """Whether whole layers are to be computed again in the backward pass."""
     return bool(decoder.training and decoder.gradient_checkpointing and torch.is_grad_enabled())
 
