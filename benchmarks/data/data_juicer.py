@@ -14,9 +14,10 @@ file of JSON Lines to a file of JSON Lines, start-up included:
 | exact duplicates | exact_duplicates | document_deduplicator |
 | near duplicates | near_duplicates, 0.8 | document_minhash_deduplicator, 0.8, characters, windows of 5, 128 values |
 
-data-juicer's patterns know no names: `danlu, these steps, no names` leaves them out as well (`names: off`; postal addresses,
-which it does not know either, stay in). danlu's split, rendering and writing have no counterpart and are left out of `danlu, these steps`; `danlu data, all of
-it` is the whole stage with them. Both sides also run on 200 rows: the difference is what the rows cost.
+data-juicer's patterns know no names: `danlu, these steps, no names` leaves them out as well (`names: off`; postal
+addresses, which it does not know either, stay in). danlu's split, rendering and writing have no counterpart and are
+left out of `danlu, these steps`; `danlu data, all of it` is the whole stage with them. Both sides also run on 200
+rows: the difference is what the rows cost.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from danlu.recipe import Recipe, UserError, load_recipe, parse_recipe
 from danlu.recipe.loading import dump_recipe, field_at, looks_like_path
 from danlu.recipe.methods import FullMethod, LoraMethod
+from danlu.recipe.objectives import ClassificationObjective
 from danlu.recipe.sources import CsvSource, JsonlSource, ParquetSource
 
 SMALL = "name: a\ndata:\n  sources: [{path: rows.jsonl}]\n"
@@ -26,6 +27,23 @@ def refusal(text: str, *overrides: str) -> UserError:
 
 
 # -- what is in the file ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", ["file", "override"])
+def test_off_and_yes_are_words_and_for_a_switch_what_they_say(by: str) -> None:
+    written = "train: {checkpointing: off, deterministic: off}"
+    asked = ("train.checkpointing=off", "train.deterministic=off", "data.redact.names=off")
+    recipe = parse_recipe(SMALL + "  redact: {names: off}\n" + written) if by == "file" else parse_recipe(SMALL, asked)
+    assert recipe.train.checkpointing == "off" and recipe.train.deterministic is False
+    assert recipe.data.redact is not None and recipe.data.redact.names == "off"
+    again = parse_recipe(dump_recipe(recipe))
+    assert again == recipe
+
+
+def test_labels_that_other_yaml_takes_for_truth_values() -> None:
+    text = SMALL + "train: {objective: {type: classification, labels: [yes, no]}}"
+    objective = parse_recipe(text).train.objective
+    assert isinstance(objective, ClassificationObjective) and objective.labels == ("yes", "no")
 
 
 def test_the_smallest_recipe() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import glob
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +18,22 @@ from danlu.recipe.explain import explain_validation_error
 from danlu.recipe.recipe import Recipe
 
 Path_ = tuple[str | int, ...]
+_BOOL = "tag:yaml.org,2002:bool"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose only truth values are true and false, as of its version 1.2: `off` and `labels: [yes, no]` are words.
+
+    A field that is true or false takes on, off, yes and no all the same.
+    """
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in found if tag != _BOOL]
+        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver(_BOOL, re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
 def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
@@ -64,8 +81,8 @@ def dump_recipe(recipe: Recipe) -> str:
 
 def _read_yaml(text: str, name: str) -> tuple[dict[str, Any], dict[Path_, str]]:
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
+        node = yaml.compose(text, Loader=_Loader)
+        data = yaml.load(text, Loader=_Loader)
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-45
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark else name
@@ -110,7 +127,7 @@ def _apply_override(raw: dict[str, Any], lines: dict[Path_, str], override: str)
     if not equals or not dotted:
         raise UserError("an override is written field.name=value", where=where, fix="--set train.epochs=2")
     try:
-        value = yaml.safe_load(text) if text else None
+        value = yaml.load(text, Loader=_Loader) if text else None
     except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"the value is not valid YAML: {error}", where=where, fix="quote it") from None
     keys: list[str | int] = [int(k) if k.isdigit() else k for k in dotted.split(".")]
