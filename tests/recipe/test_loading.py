@@ -40,6 +40,11 @@ def test_off_and_yes_are_words_and_for_a_switch_what_they_say(by: str) -> None:
     assert again == recipe
 
 
+def test_a_policy_for_names_that_nobody_looks_for_is_refused() -> None:
+    error = refusal(SMALL + "  redact: {names: off, kinds: {CN_NAME: tag}}")
+    assert "with names: off nobody looks for CN_NAME" in str(error) and "r.yaml:4" in error.where
+
+
 def test_labels_that_other_yaml_takes_for_truth_values() -> None:
     text = SMALL + "train: {objective: {type: classification, labels: [yes, no]}}"
     objective = parse_recipe(text).train.objective

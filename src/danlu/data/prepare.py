@@ -89,7 +89,10 @@ def _prepared(flow: Flow, config: DataSection, around: Surroundings, folder: Pat
         "cleaning": verdicts,
         **held.report,
         **family.report,
-        "personal_data": write_findings(folder, flow.books()),
+        "personal_data": {
+            **write_findings(folder, flow.books()),
+            "names": config.redact.names if config.redact else None,
+        },
         "balance": [found.as_dict() for found in balance(_training(flow, held), _slice(config))],
     }
     write_json(folder / REPORT, collect(summary, clerk, flow.books(), parts | {"seconds": clock.stop()}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from danlu.recipe.section import Section
 
@@ -49,3 +49,12 @@ class RedactSection(Section):
         default=None,
         description="the secret key of pseudonyms; default: one made in the workspace, outside every artifact",
     )
+
+    @model_validator(mode="after")
+    def _names_are_looked_for(self) -> RedactSection:
+        asked = sorted({"CN_NAME", "EN_NAME"} & self.kinds.keys())
+        if self.names == "off" and asked:
+            raise ValueError(
+                f"with names: off nobody looks for {', '.join(asked)}; remove it from kinds, or names: off"
+            )
+        return self

@@ -261,6 +261,15 @@ def test_rows_that_nobody_searched_are_no_clean_rows() -> None:
     assert "No personal data was found" not in html
 
 
+@pytest.mark.parametrize("found", [0, 3])
+def test_rows_whose_names_nobody_looked_for_are_no_clean_rows(found: int) -> None:
+    kinds = [{"kind": "EMAIL", "policy": "tag", "found": found}] if found else []
+    html = render(with_part("personal_data", value={"rows": found, "kinds": kinds, "leftover": {}, "names": "off"}))
+    assert section(html, "personal").count('class="alarm"') == 1
+    assert 'class="verdict worse">names not looked for' in html and "nothing left" not in html
+    assert "Names of persons were not looked for: the recipe has names: off." in html
+
+
 def test_leaks_and_dirty_evaluation_sets_are_no_good_news() -> None:
     data = with_part("leakage", "leaks", value=4)
     data["contamination"]["dropped"] = False

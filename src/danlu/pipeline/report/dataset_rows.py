@@ -107,11 +107,14 @@ def personal(report: Mapping[str, Any], *, redacted: bool) -> dict[str, Any]:
     elif left or kept:
         remaining = count(sum(left.values()) + kept)
         verdict = ("worse", tr(f"{remaining} left", f"仍存 {remaining} 处"))
+    elif report.get("names") == "off":
+        verdict = ("worse", tr("names not looked for", "未检查人名"))
     else:
         verdict = ("better", tr("nothing left", "无残留"))
     return {
         "sentence": words.personal_sentence(report, redacted=redacted),
         "redacted": redacted,
+        "nameless": report.get("names") == "off",
         "kinds": [
             {
                 "name": words.called(words.KINDS, kind.get("kind")),

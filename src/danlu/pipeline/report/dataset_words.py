@@ -120,7 +120,8 @@ def personal_sentence(personal: Mapping[str, Any], *, redacted: bool) -> str:
     kinds = personal.get("kinds") or []
     total = sum(int(kind.get("found", 0)) for kind in kinds)
     if not total:
-        return tr("No personal data was found.", "未发现个人信息。") + _left_sentence(personal)
+        found = tr("No personal data was found.", "未发现个人信息。")
+        return found + _left_sentence(personal) + _names_sentence(personal)
     by_policy: Counter[str] = Counter()
     for kind in kinds:
         by_policy[str(kind.get("policy"))] += int(kind.get("found", 0))
@@ -132,7 +133,16 @@ def personal_sentence(personal: Mapping[str, Any], *, redacted: bool) -> str:
             f"在 {rows} 行中发现 {count(total)} 处个人信息：{'，'.join(parts)}。",
         )
         + _left_sentence(personal)
+        + _names_sentence(personal)
     )  # fmt: skip
+
+
+def _names_sentence(personal: Mapping[str, Any]) -> str:
+    if personal.get("names") != "off":
+        return ""
+    return tr(
+        " Names of persons were not looked for: the recipe has names: off.", "未检查人名：配方中设置了 names: off。"
+    )
 
 
 def _left_sentence(personal: Mapping[str, Any]) -> str:
