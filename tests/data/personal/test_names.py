@@ -51,7 +51,7 @@ def test_phrases_places_and_brands_are_left_alone(text: str) -> None:
 
 def test_a_name_that_is_found_once_is_found_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "患者韩梅芝，女，六十岁。夜里烧退，韩梅芝芝麻糊吃了半碗。"
-    monkeypatch.setattr(engine, "chinese_names", lambda text: [Span(2, 5, "CN_NAME", 0.9)])
+    monkeypatch.setattr(engine, "chinese_names", lambda texts: [[Span(2, 5, "CN_NAME", 0.9)]])
     assert find(text) == [Span(2, 5, "CN_NAME", 0.9), Span(17, 20, "CN_NAME", 0.9)]
 
 

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from functools import cache, lru_cache
+from collections.abc import Iterable, Iterator, Sequence
 
-from danlu.data.personal.chinese_tables import NameTables, name_characters, name_tables, name_weights
+from danlu.data.personal.chinese_tables import name_characters, name_tables, name_weights
 from danlu.data.personal.chinese_words import Words, is_known, tag_of
-from danlu.data.personal.first_look import at_first_look
+from danlu.data.personal.first_look import all_places, first_looks
 from danlu.data.personal.name_features import (
-    ODD,
     Feature,
     both_features,
-    by_itself,
     cut_features,
     left_features,
     name_features,
     name_numbers,
-    plain,
     right_features,
 )
-from danlu.data.personal.name_surroundings import LINKS, before, is_title, title_at
+from danlu.data.personal.name_sums import worth
+from danlu.data.personal.name_surroundings import LINKS, before, title_at
 from danlu.data.personal.spans import Span, sure
 from danlu.data.personal.spelt_names import spelt_names
 
@@ -41,20 +38,24 @@ _NAME_LABEL = re.compile(
 
 # A name where the scorer finds it likelier than none by this much (in logarithms of the odds).
 _ENOUGH = 0.0
-# Looking closely is what costs. Left before the text is cut into words: what the name, then the name and two characters
-# on both sides, make unlikely by weights of their own. Left after it: what name and all that is in front make unlikely.
-_HOPELESS, _GATE, _FAINT = -5.0, -2.7, -2.5
+# What name and all that is in front make unlikely is left without a look at what is behind.
+_FAINT = -2.5
 
 
-def chinese_names(text: str) -> Iterator[Span]:
-    """Spans of names, without titles; the text is folded."""
+def chinese_names(texts: Sequence[str]) -> Iterator[list[Span]]:
+    """For each text the spans of names, without titles; texts are folded."""
+    for text, places in zip(texts, first_looks(texts), strict=True):
+        yield list(_names_at(text, places))
+
+
+def _names_at(text: str, places: Sequence[int]) -> Iterator[Span]:
     if ":" in text:
         yield from _labelled(text)
     yield from _said_surnames(text)
     if "·" in text or "•" in text or "・" in text or "‧" in text:
         yield from spelt_names(text, Words(text, 0, len(text)))
     kept: tuple[int, int, float] | None = None
-    for at, words in _looked_at(text):
+    for at, words in _cut(text, places):
         if kept and at >= kept[1]:
             yield _span(*kept)
             kept = None
@@ -69,15 +70,11 @@ def _span(start: int, end: int, score: float) -> Span:
     return Span(start, end, "CN_NAME", sure(score - _ENOUGH))
 
 
-def _looked_at(text: str, everything: bool = False) -> Iterator[tuple[int, Words]]:
-    """Offsets at which a name may begin, and the words around; only runs that have one are cut into words."""
-    t = name_tables()
+def _cut(text: str, places: Iterable[int]) -> Iterator[tuple[int, Words]]:
+    """Each place and the words around; only runs of Chinese characters that have one are cut into words."""
     edge = 0
     words: Words | None = None
-    for match in _pairs().finditer(text):
-        at = match.start()
-        if not everything and not _promising(text, at, t):
-            continue
+    for at in places:
         if words is None or at >= edge:
             low, edge = _run(text, at)
             words = Words(text, low, edge)
@@ -93,57 +90,12 @@ def _run(text: str, at: int) -> tuple[int, int]:
     return low, run.end() if run else at + 1
 
 
-@cache
-def _pairs() -> re.Pattern[str]:
-    """A surname's first character and, looking ahead, one that a given name or a title may have."""
-    t = name_tables()
-    firsts = "".join(sorted({*t.rank, *(name[0] for name in t.doubles)}))
-    follow = {c for c, (share, _) in name_characters().items() if share > -3.0} | t.follow
-    return re.compile(f"[{firsts}](?=[{''.join(sorted(follow))}])")
-
-
-def _promising(text: str, at: int, t: NameTables) -> bool:
-    """Whether what stands at `at` is worth the segmenter's time, by its characters alone."""
-    if _hope(text[at : at + 3]) >= _HOPELESS:
-        family, sizes = _sizes(text, at)
-        least = _GATE - _at_side(text[max(0, at - 2) : at], front=True)
-        for size in sizes:
-            end = at + size
-            if at_first_look(text[at:end], family) + _at_side(text[end : end + 2], front=False) >= least:
-                return True
-    return text[at + 1 : at + 2] in t.title_heads and is_title(text, at + 1)
-
-
-@lru_cache(maxsize=1 << 17)
-def _hope(three: str) -> float:
-    """The most that a name which begins with these characters is worth by itself to the first look."""
-    t = name_tables()
-    if three[:2] in t.doubles:
-        return 0.0
-    return max(at_first_look(three[:2], 1), at_first_look(three[:3], 1)) if three[0] in t.rank else ODD
-
-
-@lru_cache(maxsize=1 << 15)
-def _at_side(two: str, front: bool) -> float:
-    """What the two characters in front or behind are worth to the first look."""
-    weights = name_weights(gate=True)
-    one, both = ("l", "ll") if front else ("r", "rr")
-    near = two[-1:] if front else two[:1]
-    return weights.get((one, plain(near)), 0.0) + weights.get((both, plain(two)), 0.0)
-
-
 def _sizes(text: str, at: int) -> tuple[int, tuple[int, ...]]:
     """The surname's length and the lengths that a name at an offset may have."""
     t = name_tables()
     if text[at : at + 2] in t.doubles:
         return 2, (4, 3)
     return 1, (3, 2) if text[at] in t.rank else ()
-
-
-@lru_cache(maxsize=1 << 16)
-def _worth(name: str, family: int) -> float:
-    """What a name is worth by itself to the scorer."""
-    return by_itself(name, family, name_weights())
 
 
 def _best(text: str, at: int, words: Words) -> tuple[int, float] | None:
@@ -155,11 +107,11 @@ def _best(text: str, at: int, words: Words) -> tuple[int, float] | None:
         return (family, 4.0) if sizes and not brand and _is_surname_alone(text, at, family, words) else None
     if not sizes:
         return None
-    worth = [_worth(text[at : at + size], family) for size in sizes]
+    own = [worth(text[at : at + size], family) for size in sizes]
     left = left_features(text, at, words)
     around = _sum(left)
     best: tuple[int, float] | None = None
-    for size, score in zip(sizes, worth, strict=True):
+    for size, score in zip(sizes, own, strict=True):
         score += around
         if score < _FAINT or at + size > len(text):
             continue
@@ -192,7 +144,7 @@ def _is_famous(text: str, at: int, name: str, words: Words) -> bool:
 
 def places(text: str) -> Iterator[tuple[int, list[tuple[int, list[tuple[Feature, float]]]]]]:
     """For training: each place where a name may begin, and each candidate's length and features."""
-    for at, words in _looked_at(text, everything=True):
+    for at, words in _cut(text, all_places(text)):
         family, sizes = _sizes(text, at)
         if title_at(text, at + family, words):
             continue

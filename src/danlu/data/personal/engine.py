@@ -65,7 +65,9 @@ def find_many(texts: Sequence[str], *, names: str = "rules", min_confidence: flo
         found[number] += secrets(texts[number])
     look(addresses, _HAN)
     if names != "off":
-        look(_names_by(names), _HAN)
+        chinese = [number for number, text in plain.items() if _HAN.search(text)]
+        for number, spans in zip(chinese, _names_by(names)([plain[n] for n in chinese]), strict=True):
+            found[number] += spans
         look(english_names, _CAPITAL)
     settled = [settle([span for span in spans if span.confidence >= min_confidence]) for spans in found]
     for number, text in plain.items():
@@ -75,7 +77,7 @@ def find_many(texts: Sequence[str], *, names: str = "rules", min_confidence: flo
     return settled
 
 
-def _names_by(names: str) -> Callable[[str], Iterable[Span]]:
+def _names_by(names: str) -> Callable[[Sequence[str]], Iterable[list[Span]]]:
     if names == "rules":
         return chinese_names
     from danlu.data.personal.name_model import model_names

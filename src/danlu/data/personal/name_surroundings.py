@@ -80,16 +80,19 @@ def head_at(text: str, at: int) -> str | None:
 
 def is_title(text: str, at: int) -> bool:
     """Whether the characters at `at` are those of a title such as 先生."""
-    titles = name_tables().titles
-    return text[at : at + 1] in titles or any(text[at : at + size] in titles for size in (2, 3, 4))
+    t = name_tables()
+    first = text[at : at + 1]
+    return first in t.title_heads and (first in t.titles or _long_title(text, at, t.titles))
+
+
+def _long_title(text: str, at: int, titles: frozenset[str]) -> bool:
+    return text[at : at + 2] in titles or text[at : at + 3] in titles or text[at : at + 4] in titles
 
 
 def title_at(text: str, at: int, words: Words) -> bool:
     """Whether a title stands at `at`; one of a single character must be a word's end."""
-    t = name_tables()
-    if text[at : at + 1] not in t.title_heads or not is_title(text, at):
-        return False
-    return any(text[at : at + size] in t.titles for size in (2, 3, 4)) or words.end(at + 1) is not None
+    titles = name_tables().titles
+    return is_title(text, at) and (_long_title(text, at, titles) or words.end(at + 1) is not None)
 
 
 def _ends_in(words: frozenset[str], text: str, at: int) -> bool:
