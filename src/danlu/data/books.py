@@ -78,7 +78,7 @@ class Clerk:
 
     def __post_init__(self) -> None:
         self._writer = DatasetWriter(self.folder)
-        self._quarantine = QuarantineWriter(self.folder / "quarantine.jsonl", scrubber(self.key))
+        self._quarantine = QuarantineWriter(self.folder / "quarantine.jsonl", scrubber(self.key).scrub)
 
     def dropped(self, entry: dict[str, Any]) -> None:
         """Book a row that ended in one of the passes."""
@@ -97,7 +97,7 @@ class Clerk:
         place = (row.file, row.line)
         if not result.samples:
             entry = {"row_id": row.id, "file": row.file, "line": row.line, "step": result.step}
-            self.dropped(entry | {"parent": row.parent or None, "reason": scrubber(self.key)(result.reason)})
+            self.dropped(entry | {"parent": row.parent or None, "reason": scrubber(self.key).scrub(result.reason)})
             return
         self._writer.write(row, split, result.samples, result.rejected)
         self.ledger.kept_row(

@@ -10,7 +10,7 @@ import numpy as np
 
 from danlu.data.cleaners import CLEANERS, OVER_ALL_ROWS
 from danlu.data.operators import DatasetCleaner, Features
-from danlu.data.passes import CleanPass, FeaturePass, ReadPass, Runner, Steps, dropped_entry, scrubber
+from danlu.data.passes import CleanPass, FeaturePass, ReadPass, Runner, Steps, dropped_entries, scrubber
 from danlu.data.reading import Reader
 from danlu.data.row import Dropped, Row
 from danlu.data.shards import Books, ShardCorpus, ShardFolder
@@ -119,16 +119,17 @@ class Flow:
         """End rows by their positions among the living."""
         corpus = self.corpus()
         positions = sorted(reasons)
-        scrub = scrubber(self.key)
         self.living = [mask.copy() for mask in self.living]
         books: tuple[int, Books] = (-1, Books())
+        ended: dict[int, list[tuple[int, Dropped]]] = {}
         for position, row in _looked_up(corpus, positions):
             shard, index = corpus.locate(position)
             if books[0] != shard:
                 books = (shard, self.passes[-1].books(shard))
             self.living[shard][index] = False
-            entry = dropped_entry(Dropped(row, step, reasons[position]), books[1].positions[index], scrub)
-            self._dropped.setdefault(shard, []).append(entry)
+            ended.setdefault(shard, []).append((books[1].positions[index], Dropped(row, step, reasons[position])))
+        for shard, dropped in ended.items():
+            self._dropped.setdefault(shard, []).extend(dropped_entries(dropped, scrubber(self.key)))
 
     # -- the books -------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
@@ -63,14 +63,14 @@ class Steps:
 
     def apply(self, rows: Sequence[Row], books: Books) -> list[Row]:
         """The rows that survive; `books.positions` must name where each row stands and is brought up to date."""
-        scrub = scrubber(self.key)
+        scrubbing = scrubber(self.key)
         for config in self.cleaners:
             cleaner = cast(RowCleaner, CLEANERS.load(config.type)(config))
-            rows = _booked(rows, list(cleaner(rows)), config.type, books, scrub)
+            rows = _booked(rows, list(cleaner(rows)), config.type, books, scrubbing)
         if self.redact is not None:
             redacted = Redactor(self.redact, self.key).redact(rows)
-            books.findings += [asdict(finding) for finding in redacted.findings]
-            rows = _booked(rows, redacted.items, REDACT, books, scrub)
+            books.findings += [finding.entry() for finding in redacted.findings]
+            rows = _booked(rows, redacted.items, REDACT, books, scrubbing)
         return list(rows)
 
     def write(self, shards: ShardFolder, index: int, rows: Sequence[Row], books: Books) -> None:
@@ -83,46 +83,48 @@ class Steps:
 
 
 @cache
-def scrubber(key: bytes) -> Callable[[str], str]:
+def scrubber(key: bytes) -> Redactor:
     """Tags for personal data, for texts that leave the data set (reports, reasons), whatever the recipe's policy."""
-    return Redactor(RedactSection(policy="tag"), key).scrub
+    return Redactor(RedactSection(policy="tag"), key)
 
 
 def _booked(
-    before: Sequence[Row], after: Sequence[Row | Dropped], step: str, books: Books, scrub: Callable[[str], str]
+    before: Sequence[Row], after: Sequence[Row | Dropped], step: str, books: Books, scrubbing: Redactor
 ) -> list[Row]:
     """Book what one step did; the survivors, with `books.positions` cut down to theirs."""
     survivors: list[Row] = []
     positions: list[int] = []
+    dropped: list[tuple[int, Dropped]] = []
+    examples = books.examples.setdefault(step, [])
     for position, old, new in zip(books.positions, before, after, strict=True):
         if isinstance(new, Dropped):
-            books.dropped.append(dropped_entry(new, position, scrub))
-            _remember(books, step, {"row_id": old.id, "reason": scrub(new.reason), "before": _shown(old, scrub)})
+            dropped.append((position, new))
         else:
             survivors.append(new)
             positions.append(position)
-            if new is not old and step != REDACT:
-                _remember(books, step, _difference(old, new, scrub))
+        if len(examples) < EXAMPLES and new is not old and (isinstance(new, Dropped) or step != REDACT):
+            examples.append(_example(old, new, scrubbing.scrub))
+    if not examples:
+        del books.examples[step]
+    books.dropped += dropped_entries(dropped, scrubbing)
     books.positions = positions
     return survivors
 
 
-def dropped_entry(item: Dropped, position: int, scrub: Callable[[str], str]) -> dict[str, Any]:
-    """A dropped row for the books: where it stood, and why it went; never what it said."""
-    row = item.row
-    reason = scrub(item.reason)
-    return {"position": position, "row_id": row.id, "file": row.file, "line": row.line, "step": item.step,
-            "reason": reason}  # fmt: skip
+def dropped_entries(dropped: Sequence[tuple[int, Dropped]], scrubbing: Redactor) -> list[dict[str, Any]]:
+    """Rows that ended, with where they stood, for the books: where from, and why they went; never what they said."""
+    reasons = scrubbing.scrub_many([item.reason for _, item in dropped])
+    return [
+        {"position": position, "row_id": item.row.id, "file": item.row.file, "line": item.row.line, "step": item.step,
+         "reason": reason}
+        for (position, item), reason in zip(dropped, reasons, strict=True)
+    ]  # fmt: skip
 
 
-def _remember(books: Books, step: str, example: dict[str, Any]) -> None:
-    kept = books.examples.setdefault(step, [])
-    if len(kept) < EXAMPLES:
-        kept.append(example)
-
-
-def _difference(old: Row, new: Row, scrub: Callable[[str], str]) -> dict[str, Any]:
-    return {"row_id": old.id, "before": _shown(old, scrub), "after": _shown(new, scrub)}
+def _example(old: Row, new: Row | Dropped, scrub: Callable[[str], str]) -> dict[str, Any]:
+    """A row before a step, with what came of it."""
+    came = {"reason": scrub(new.reason)} if isinstance(new, Dropped) else {"after": _shown(new, scrub)}
+    return {"row_id": old.id, "before": _shown(old, scrub), **came}
 
 
 def _shown(row: Row, scrub: Callable[[str], str]) -> str:
@@ -152,7 +154,7 @@ class ReadPass:
 
     def _rows(self, chunk: Chunk, books: Books) -> list[Row]:
         records = SOURCES.load(self.source.type)(self.source).decode(chunk)
-        scrub = scrubber(self.steps.key)
+        scrubbing = scrubber(self.steps.key)
         rows: list[Row] = []
         books.read = len(records)
         for position, record in enumerate(records):
@@ -162,9 +164,8 @@ class ReadPass:
                 books.positions.append(position)
             except RowProblem as problem:
                 bad = Dropped(Row(row_id, record.file, record.line), READ, str(problem))
-                books.dropped.append(
-                    dropped_entry(bad, position, scrub) | {"raw": quarantined_text(raw_of(record), scrub)}
-                )
+                [entry] = dropped_entries([(position, bad)], scrubbing)
+                books.dropped.append(entry | {"raw": quarantined_text(raw_of(record), scrubbing.scrub)})
         return rows
 
 

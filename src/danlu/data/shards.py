@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ class ShardFolder:
     def write(self, index: int, rows: Sequence[Row], books: Books) -> None:
         """Write a shard so that a crash leaves all of it or none; features that belong to it come first."""
         self._put(self._path(index, "rows"), b"".join(dump_row(row) + b"\n" for row in rows))
-        self._put(self._path(index, "books"), orjson.dumps(asdict(books)))
+        self._put(self._path(index, "books"), orjson.dumps(books))
 
     def write_features(self, index: int, name: str, features: Features) -> None:
         """Write the features that the step `name` needs of a shard's rows."""

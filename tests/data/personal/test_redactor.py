@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from danlu.data.personal import find
+from danlu.data.personal import find, find_many
 from danlu.data.personal import redactor as module
 from danlu.data.personal.redactor import Redactor
 from danlu.data.personal.spans import Span
@@ -179,8 +179,29 @@ def test_a_fake_name_does_not_leave_its_neighbours(monkeypatch: pytest.MonkeyPat
 
 
 def _use(monkeypatch: pytest.MonkeyPatch, finder: Any) -> None:
-    monkeypatch.setattr(module, "find", finder)
     monkeypatch.setattr(module, "find_many", lambda texts, **options: [finder(text, **options) for text in texts])
+
+
+@pytest.mark.parametrize("policy", ["tag", "pseudonym", "drop_row"])
+def test_rows_together_are_searched_at_once_and_end_as_each_by_itself(
+    policy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        row(text=f"打{MOBILE[:-1]}{n}", metadata={"user": "王秀兰", "seen": [f"电话：{MOBILE}", 3]}) for n in range(5)
+    ]
+    rows.append(row(text='{"to": "a@b.org"}', metadata={"note": f'["{MOBILE}", "nothing"]'}))
+    alone = [Redactor(RedactSection(policy=policy), KEY).redact([one]) for one in rows]
+    searches: list[int] = []
+
+    def counted(texts: Any, **options: Any) -> list[list[Span]]:
+        searches.append(len(texts))
+        return find_many(texts, **options)
+
+    monkeypatch.setattr(module, "find_many", counted)
+    together = Redactor(RedactSection(policy=policy), KEY).redact(rows)
+    assert together.items == [item for one in alone for item in one.items]
+    assert together.findings == [finding for one in alone for finding in one.findings]
+    assert len(searches) == 2 and len(together.findings) == 17  # what stands there, then what redaction made of it
 
 
 @pytest.mark.parametrize("policy", ["keep", "drop_row", "pseudonym"])

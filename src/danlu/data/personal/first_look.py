@@ -33,6 +33,9 @@ def first_looks(texts: Sequence[str]) -> list[list[int]]:
     """For each text the offsets at which a name may begin, in order; texts are folded."""
     t = _tables()
     codes, at = _places(texts)
+    found: list[list[int]] = [[] for _ in texts]
+    if not at.size:
+        return found
     surname, first, second = codes[at], codes[at + 1], codes[at + 2]
     key = {shift: t.keys[codes[at + shift]] for shift in (-2, -1, 2, 3, 4)}
     least = _GATE - t.front(key[-1], key[-2], key[-1])
@@ -45,7 +48,6 @@ def first_looks(texts: Sequence[str]) -> list[list[int]]:
     chance = (short <= most) | (long <= np.where(first == second, most_twice, most_long))
     chance |= t.title_heads[first] | (t.double_firsts[surname] & t.double_seconds[first])
 
-    found: list[list[int]] = [[] for _ in texts]
     left = np.flatnonzero(chance)
     starts = np.fromiter(accumulate((len(text) + 2 for text in texts), initial=2), np.int64)
     owners = np.searchsorted(starts, at[left], side="right") - 1

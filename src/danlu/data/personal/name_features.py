@@ -36,12 +36,8 @@ def name_features(name: str, family: int) -> list[Feature]:
     t = name_tables()
     surname, given = name[:family], name[family:]
     kind = f"{family}{len(given)}"
-    place = t.rank.get(surname, 999)
-    rank = "double" if family == 2 else str(sum(place >= limit for limit in _RANKS))
     found = [
-        ("kind", kind),
-        ("rank", rank + kind[1]),
-        ("surname", surname),
+        *surname_features(surname, len(given)),
         ("first", given[0]),
         ("last", kind[1] + given[-1]),
         ("whole", kind + tag_key(name)),
@@ -55,9 +51,17 @@ def name_features(name: str, family: int) -> list[Feature]:
         found.append(("place", kind))
     if given[0] == "家" and given[-1] in SITES:
         found.append(("home", given[-1]))
-    if surname in t.rare:
-        found.append(("rare", kind))
     return found
+
+
+def surname_features(surname: str, given: int) -> list[Feature]:
+    """What a surname shows beside a given name of so many characters."""
+    t = name_tables()
+    kind = f"{len(surname)}{given}"
+    place = t.rank.get(surname, 999)
+    rank = "double" if len(surname) == 2 else str(sum(place >= limit for limit in _RANKS))
+    found = [("kind", kind), ("rank", rank + kind[1]), ("surname", surname)]
+    return [*found, ("rare", kind)] if surname in t.rare else found
 
 
 def by_itself(name: str, family: int, weights: dict[Feature, float]) -> float:

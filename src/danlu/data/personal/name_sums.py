@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from functools import cache, lru_cache
 
-from danlu.data.personal.chinese_tables import name_characters, name_tables, name_weights, short_places
-from danlu.data.personal.name_features import ODD, SITES, by_itself, name_features, name_numbers, tag_key
+from danlu.data.personal.chinese_tables import name_characters, name_surnames, name_tables, name_weights, short_places
+from danlu.data.personal.name_features import ODD, SITES, by_itself, surname_features, tag_key
 
 
 class NameSums:
@@ -55,13 +55,12 @@ class NameSums:
         return {value.removeprefix(begin): w for value, w in own}
 
     def _numbers(self, size: str) -> dict[str, float]:
-        return {key: self.weight(f"{key} {size}", "") for key in ("llr", "low", "often", "surname")}
+        return {key: self.weight(f"{key} {size}", "") for key in ("llr", "low", "often")}
 
     def _surname(self, surname: str, given: int) -> float:
-        whole = surname + "\u3000" * given
-        own = [f for f in name_features(whole, 1) if f[0] in ("kind", "rank", "surname", "rare")]
-        (key, number) = name_numbers(whole, 1)[2]
-        return sum(self.weight(*feature) for feature in own) + self.weight(key, "") * number
+        own = sum(self.weight(*feature) for feature in surname_features(surname, given))
+        size = "one" if given == 1 else "two"
+        return own + self.weight(f"surname {size}", "") * name_surnames().get(surname, 5.0)
 
     def most(self) -> tuple[float, float, float]:
         """The most that words can say: behind a surname one character, two, and the same one twice."""
