@@ -217,6 +217,8 @@ class Redactor:
                 self._asked[whole] = None
                 return []
             spans = next(self._found((whole,)))
+        if not shift:
+            return spans
         return [replace(s, start=s.start - shift, end=s.end - shift) for s in spans if s.start >= shift]
 
     def _replacement(self, span: Span, value: str, policy: Policy) -> str | None:
