@@ -15,20 +15,33 @@ _NUM = (
     r"(?:[0-9]{1,5}|[A-Za-z][0-9]{0,4}|[零〇一二三四五六七八九十百]{1,5}|[甲乙丙丁](?:[0-9]{1,4})?)"
     r"(?:[-之附/][0-9A-Za-z]{1,5}){0,3}"
 )
-_UNIT = r"(?:号院|号楼|号|弄|支弄|栋|幢|座|楼|层|单元|室|房|户|组|队|排|期|区|门(?![口外前卫诊])|铺|甲|乙)"
+_UNIT = (
+    r"(?:号院|号楼|号|弄|支弄|栋|幢|座|楼|层|单元|室|房|户|村民小?组|小组|组|社(?![区会保交])|队|排|期|区|"
+    r"门(?![口外前卫诊])|铺|甲|乙)"
+)
 _STREET = "路街道巷弄里段同线"
 _ESTATE = "村镇乡苑园区城寓厦场府湾庭邸居轩阁屯寨庄心际坊院都郡墅堡峰岛洲"
 _NOT_IN_NAME = "的在有是和与到从附近旁边对面，。；：、！？了着过请把被给将您你我他她它这那哪们"
 _NAME = f"[^\\W\\d_{_NOT_IN_NAME}]"
+# What an estate between a house number and a building may be called, 和平里小区, 锦绣江南; no verbs of delivery
+_CALLED = f"(?:和(?=[平谐睦顺美泰])|[^\\W\\da-zA-Z_{_NOT_IN_NAME}送寄收找打电话联系订退换取拨号])"
+_FLATS = r"[0-9]{1,3}-[0-9]{1,2}-[0-9]{3,4}(?![0-9]|-[0-9])"
 _ANCHOR = re.compile(
-    rf"[{_STREET}{_ESTATE}](?:[东西南北中](?:段|区|街|路|里)?|[一二三四五六七八九十]段|[一二三四五六七八九十1-9]期|"
+    rf"(?:[{_STREET}{_ESTATE}]|嘎查)(?:[东西南北中](?:段|区|街|路|里)?|[一二三四五六七八九十]段|[一二三四五六七八九十1-9]期|"
     rf"[A-Z]区)? ?"
     rf"(?:第)?(?P<number>{_NUM}) ?(?P<unit>{_UNIT})"
+)
+# A building needs no estate's suffix where more follows, 春江花月19栋B座2702, nor flats a unit: 东方名城6-4-1105.
+_BUILDING = re.compile(
+    rf"(?![号码分数])[\u4e00-\u9fff](?:(?P<number>{_NUM}) ?(?P<unit>号楼|[栋幢座])"
+    rf"(?= ?{_NUM} ?(?:单元|[层楼室号门座栋])|[0-9]{{3,4}}(?![0-9]))|(?P<flats>{_FLATS}))"
 )
 # A number behind a building's name needs no unit: 国贸大厦1208.
 _ROOM = re.compile(r"(?:大厦|公寓|广场|中心|花园|小区|家园|新村) ?[A-Z]?[0-9]{3,5}(?![0-9年月日元人平米个家])")
 _TAIL = re.compile(
-    rf"(?: ?(?:{_NUM} ?{_UNIT}(?:院|楼)?|\([东西南北]\S{{0,4}}\)|"
+    rf"(?: ?(?:第?{_NUM} ?{_UNIT}(?:院|楼)?|附{_NUM}号|[东西南北中]区(?=[0-9A-Za-z])|{_FLATS}|\([东西南北]\S{{0,4}}\)|"
+    rf"{_CALLED}{{2,8}}?(?:[东西南北中]区)?(?={_NUM} ?(?:号楼|[栋幢座层]|单元)|{_FLATS})|"
+    rf"{_CALLED}{{1,8}}?(?:小区|花园|家园|公寓|新村|社区)(?= ?[0-9]{{1,3}}号)|"
     rf"{_NAME}{{1,10}}?(?:大厦|广场|花园|小区|公寓|家园|新村|社区|中心|大楼|国际|园区|产业园|科技园|创业园|工业园|"
     rf"软件园|写字楼|宿舍楼?|"
     rf"[苑园城庭府湾邸居轩阁楼院都郡墅])"
@@ -43,12 +56,13 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _STOP = re.compile(
-    r"(?:地址|住址|住所|位于|坐落|搬到|搬去|搬至|寄到|寄往|寄至|送到|送至|送往|住在|家住|居住|现住|来到|来自|发往|"
+    r"(?:地址|住址|住所|位于|坐落|房号|地点|场所|所在地|户籍地|取件|寄件|派件|换成|换到|搬到|搬去|搬至|寄到|寄往|寄至|送到|送至|送往|住在|家住|居住|现住|来到|来自|发往|"
     r"发到|前往|改为|改成|填写|"
-    r"为(?!民)|是|在|到|于|至(?!善|诚|德)|往|去|从|的|和(?![平谐睦义顺静田硕龙县])|与|及|跟|叫|给|把|将|被|了|着|"
+    r"为(?!民)|是|在|到|于|至(?!善|诚|德)|往|去|从|的|和(?![平谐睦义顺静田硕龙县])|与|及|跟|叫|给|把|(?<!干)将|被|了|着|"
     r"请|您|你|我[家们]?|他[家们]?|"
     r"她[家们]?|它|这|那|住|:|,|;|户籍|收货|收件|联系人|货)"
 )
+_COMPANY = re.compile("公司|集团|厂")
 _PLACE_TAGS = frozenset(words("ns nr nz n nt j f b m eng x vn an a nrt nrfg ng i l s q zg z g"))
 
 
@@ -79,6 +93,13 @@ def addresses(text: str) -> Iterator[Span]:
         if span is not None:
             yield span
             done = span.end
+    for match in _BUILDING.finditer(text):
+        if match.start() < done:
+            continue
+        span = _around(text, match.start() + 1, match.end(), done, match["unit"] or "-")
+        if span is not None and (match["unit"] or span.confidence > 0.7):
+            yield span
+            done = span.end
     for match in _ROOM.finditer(text):
         end = match.end()
         span = _around(text, match.start() + 2, end, 0, "室")
@@ -98,7 +119,7 @@ def _around(text: str, name_end: int, number_end: int, floor: int, unit: str) ->
         end = tail.end()
     labelled = _LABEL.search(before(text, start)) is not None
     street = text[name_end - 1] in _STREET
-    if unit in "期区甲乙" and end == number_end and not levels:
+    if unit in "期区甲乙" and end == number_end and (not levels or _COMPANY.search(text, start, name_end)):
         return None
     if levels or labelled:
         return Span(start, end, "CN_ADDRESS", 0.95)
@@ -145,9 +166,13 @@ def _first_region(window: str) -> tuple[int, int] | None:
 
 
 def _is_province(window: str, at: int) -> bool:
-    """Whether a short name stands in front of another region's full one, as in 广西南宁市."""
+    """Whether a short name stands in front of another region's full one, as in 广西南宁市 and 广东深圳南山区."""
     size = _region_size(window, at, short=True)
-    return size > 0 and _region_size(window, at + size, short=False) > 0
+    if not size:
+        return False
+    city = _region_size(window, at + size, short=True)
+    full = _region_size(window, at + size, short=False)
+    return full > 0 or (city > 0 and _region_size(window, at + size + city, short=False) > 0)
 
 
 def region_length(address: str) -> int:

@@ -28,7 +28,7 @@ _MONEY_BEFORE = re.compile(r"[¥$€£￥]\s?$|(?:RMB|USD|CNY|EUR)\s?$", re.IGNO
 _MONEY_AFTER = re.compile(r"\s?(?:元|万元|块|美元|港币|欧元|RMB|USD|dollars|yuan|EUR)", re.IGNORECASE)
 
 PHONE_LABEL = re.compile(
-    r"(?:电话|手机|座机|固话|传真|致电|拨打|来电|热线|联系方式|号码|[Tt]el|TEL|[Pp]hone|PHONE|[Mm]obile|[Cc]ell|[Ff]ax|FAX|"
+    r"(?:电话|手机|座机|固话|传真|致电|拨打|来电|热线|联系方式|号码|[Tt]el|TEL|[Pp]hone|PHONE|[Mm]ob(?:ile|\.)|[Cc]ell|CELL|[Ll]andline|[Ff]ax|FAX|"
     r"[Cc]all(?:ed|ing)?|[Dd]ial|[Rr]each|[Cc]ontact|[Tt]ext|[Rr]ing|WhatsApp|whatsapp)[^0-9\n。，；]{0,16}$"
 )
 CARD_LABEL = re.compile(r"(?:卡|账|帐|card|account|acct)[^0-9\n。]{0,10}$", re.IGNORECASE)
@@ -40,9 +40,10 @@ IP_LABEL = re.compile(
     r"node|proxy|DNS|dns|router|request|connect\w*|对端|端口|内网|公网)[^0-9\n]{0,12}$"
 )
 NO_IP_BEFORE = re.compile(
-    r"(?:版本|版|升级到|升级至|更新到|更新至|固件|章节|章|节|条款|条|附录|[Vv]ersion|[Vv]er\.?|\b[Vv]\.?|[Rr]elease|[Bb]uild|[Ff]irmware|"
-    r"[Ss]ection|[Ss]ec\.|[Cc]hapter|[Ff]igure|[Tt]able|[Cc]lause|[Uu]pgrade[d]?(?: to)?|[Uu]pdate[d]?(?: to)?|driver|"
-    r"§|第|==|>=|<=|~=)\s?(?:号|为|是|to|is)?\s?[:：]?\s?$"
+    r"(?:版本|版|升级到|升级至|更新到|更新至|回退到|回退至|回滚到|回滚至|降级到|降级至|固件|章节|章|节|条款|条|附录|[Vv]ersion|[Vv]er\.?|\b[Vv]\.?|[Rr]elease|[Bb]uild|[Ff]irmware|"
+    r"[Ss]ection|[Ss]ec\.|[Cc]hapter|[Ff]igure|[Tt]able|[Cc]lause|[Uu]pgrade[d]?(?: to)?|[Uu]pdate[d]?(?: to)?|"
+    r"[Rr]oll(?:ed)?[- ]?back(?: to)?|[Dd]owngrade[d]?(?: to)?|driver|"
+    r"§|第|==|>=|<=|~=)\s?(?:号|为|是|to|is)?[\"']?\s?[:：=]?\s?[\"']?$"
 )
 NO_IP_AFTER = re.compile(r"\s?(?:节|章|条|版|版本|release|version|build)")
 

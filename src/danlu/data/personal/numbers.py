@@ -25,7 +25,8 @@ _TEL_BEFORE = re.compile(r"(?:tel|phone|mobile|cell|fax|(?:^|[^a-z])[mtp])$", re
 
 _MOBILE = re.compile(
     r"(?:\(?(?:\+|00)\s?86\)?[- ]?|\(86\)[- ]?|86[- ]?)?"
-    r"1[3-9]\d(?:\d{8}|([- .])\d{4}\1\d{4}|\d([- .])\d{3}\2\d{4}|([- ])\d{3}\3\d{5}|[- ]?\d{4}[- ]\d{4})" + _R_LETTERS
+    r"1[3-9]\d(?:\d{8}|([- .])\d{4}\1\d{4}|\d([- .])\d{3}\2\d{4}|([- ])\d{3}\3\d{5}|[- ]?\d{4}[- ]\d{4}|"
+    r"-\d{8}|([- ])(?:\d{3}\4\d{2}\4\d{3}|\d{3}\4\d{3}\4\d{2}|\d{2}\4\d{3}\4\d{3}))" + _R_LETTERS
 )
 _AREA2 = r"10|2[0-57-9]"
 _AREA3 = (
@@ -66,7 +67,18 @@ _NANP = re.compile(
     r"(?:\s?(?:ext\.?|x|#)\s?\d{1,6})?" + _R
 )
 _BARE = re.compile(r"(?:1?[2-9]\d{2}[2-9]\d{6}|[2-9]\d{2}[-. ]\d{4}|0\d{2,4}[ -]\d{3,4}[ -]?\d{3,4})" + _R)
+# How numbers are written at home: Britain, France, Germany, Japan, India, Australia, Brazil.
+_HOME = re.compile(
+    r"(?:\(0\d{1,5}\) ?\d{3,4}[ -]?\d{3,4}|0[1-9](?:([ .-])\d{2}){4}|0\d{1,2}-\d{4}-\d{4}|0[1-9]\d{3} \d{5,6}|"
+    r"0\d{2,4} \d{3,4} \d{3,4}|0\d{2,4} ?/ ?\d{4,8}|07\d{9}|\([1-9]\d\) 9\d{4}-\d{4})"
+    r"(?:\s?(?:ext\.?|x|#)\s?\d{1,6})?" + _R
+)
 _HAN = re.compile("[\u4e00-\u9fff]")
+_CHINA = re.compile(
+    r"Chin(?:a|ese)|Beijing|Shanghai|Shenzhen|Guangzhou|Hangzhou|Nanjing|Chengdu|Wuhan|Tianjin|Chongqing|\+86|RMB|CNY"
+)
+_LONDON = re.compile(r"\(?020\)? [378]\d{3} \d{4}")
+_HOTLINE = re.compile(r"toll|hotline|helpline|customer|support|service|sales|order", re.IGNORECASE)
 _TOLL_FREE = frozenset(words("400 800 888 877 866 855 844 833 822 900"))
 
 
@@ -91,8 +103,10 @@ def _landline(match: re.Match[str], text: str) -> float:
         return 0.0
     if is_other_number(text, match.start(), match.end()):
         return 0.3
-    if match["a2"] == "20" and re.fullmatch(r"\(?020\)? [378]\d{3} \d{4}", number) and not _HAN.search(text):
-        return 0.0  # London, not Guangzhou, in a text without Chinese
+    if not (match["i2"] or match["i3"] or _HAN.search(text)) and (_LONDON.fullmatch(number) or not _CHINA.search(text)):
+        return 0.0  # London or Mumbai, not Guangzhou or Tianjin
+    if _goes_on(match, text):
+        return 0.0
     labelled = PHONE_LABEL.search(head) is not None
     return 0.95 if labelled else 0.85 if match["sep"] or match["i2"] or match["i3"] else 0.6
 
@@ -111,6 +125,8 @@ def _old_id(match: re.Match[str], text: str) -> float:
         return 0.0
     if ID_LABEL.search(before(text, match.start())):
         return 0.9
+    if not _HAN.search(text):
+        return 0.0
     if match.group()[:2] in ("34", "37") and check_digits.luhn(match.group()):
         return 0.0  # an Amex card rather
     return 0.3 if is_other_number(text, match.start(), match.end()) else 0.55
@@ -180,8 +196,9 @@ def _international(match: re.Match[str], text: str) -> float:
 
 def _nanp(match: re.Match[str], text: str) -> float:
     area = match.group(1) or match.group(2)
-    if area in _TOLL_FREE:
-        return 0.0  # a company's line, nobody's own
+    if area in _TOLL_FREE:  # mostly a company's line and nobody's own
+        head = before(text, match.start(), 40)
+        return 0.6 if PHONE_LABEL.search(head[-28:]) and not (_HAN.search(text) or _HOTLINE.search(head)) else 0.0
     if is_other_number(text, match.start(), match.end()):
         return 0.3
     return 0.95 if match.group(1) or PHONE_LABEL.search(before(text, match.start())) else 0.75
@@ -199,6 +216,25 @@ def _bare(match: re.Match[str], text: str) -> float:
     return 0.65 if PHONE_LABEL.search(before(text, match.start(), 20)) else 0.0
 
 
+def _goes_on(match: re.Match[str], text: str) -> bool:
+    """Whether groups of digits stand in front or behind: part of a card, numbers that were drawn."""
+    start, end = match.span()
+    return bool(text[start - 1 : start] == " " and text[start - 2 : start - 1].isdigit()) or bool(
+        text[end : end + 1] == " " and text[end + 1 : end + 2].isdigit()
+    )
+
+
+def _home(match: re.Match[str], text: str) -> float:
+    digits = _digits(re.split(r"ext|x|#", match.group(), maxsplit=1)[0])
+    if not 9 <= len(digits) <= 12 or len(set(digits)) < 4 or _goes_on(match, text):
+        return 0.0
+    if is_other_number(text, match.start(), match.end()):
+        return 0.0
+    if PHONE_LABEL.search(before(text, match.start(), 24)):
+        return 0.75
+    return 0.0 if _HAN.search(text) or _CHINA.search(text) else 0.65
+
+
 # kind, pattern, judge, the fewest digits of a run in which it can stand
 _RULES: tuple[tuple[Kind, re.Pattern[str], Callable[[re.Match[str], str], float], int], ...] = (
     ("CN_MOBILE", _MOBILE, _mobile, 11),
@@ -210,6 +246,7 @@ _RULES: tuple[tuple[Kind, re.Pattern[str], Callable[[re.Match[str], str], float]
     ("PHONE", _INTERNATIONAL, _international, 8),
     ("PHONE", _NANP, _nanp, 10),
     ("PHONE", _BARE, _bare, 7),
+    ("PHONE", _HOME, _home, 9),
 )
 _RUN = re.compile(r"[0-9][0-9 ()./\-]{5,}[0-9Xx]")
 _GROUP = re.compile(r"[0-9]+")

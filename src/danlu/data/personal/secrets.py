@@ -51,7 +51,7 @@ _LABEL = re.compile(
     r"app[_\- ]?key|client[_\- ]?secret|auth[_\- ]?token|access[_\- ]?token|refresh[_\- ]?token|"
     r"session[_\- ]?token|api[_\- ]?token|"
     r"private[_\- ]?key|encryption[_\- ]?key|signing[_\- ]?key|secret|token|passwd|password|passphrase|"
-    r"pass[_\- ]?code|passcode|pwd|credentials?))"
+    r"pass[_\- ]?code|passcode|pwd|credentials?|pass(?==)|(?<![A-Za-z] )pass))"
     r"[\"']?\s{0,3}(?::=|=>|=|:|：)\s{0,3}([\"']?)([^\s\"'，。；、）】》\u4e00-\u9fff]{4,256})",
     re.IGNORECASE,
 )
@@ -60,15 +60,16 @@ _SPOKEN = re.compile(
     r" [\"'`]?([^\s\"'`，。]{4,128})",
     re.IGNORECASE,
 )
+# The passcode for the meeting (Blizzard_2019^7) must not be passed on.
+_IN_BRACKETS = re.compile(r"\b(?:password|passphrase|passcode|pin)\b[^.!?()\n]{0,32}\(([^\s()]{6,64})\)", re.IGNORECASE)
 _CHINESE = re.compile(
     r"(?:密码|口令|密钥|秘钥|令牌|密匙|授权码|访问凭证|提取码)(?:已?(?:改|设|重置|更新|修改)?(?:成|为|置为)|是|为|"
-    r"设置?为)?\s?(?:[:：=]|(?<=[是为成]))\s?[\"'“‘「`]?"
+    r"设置?为|(?:换|改|更新)了[,，]?(?:现在|新的?)?是|现在是)?\s?(?:[:：=]|(?<=[是为成]))\s?[\"'“‘「`]?"
     r"([\x21\x23-\x26\x28-\x5f\x61-\x7e]{4,128})"
 )
 _PLACEHOLDER = re.compile(
-    r"[x*.•#\-_]{3,}.*|.*\*{3,}.*|<.*|\$\{?.*|\{.*|%.*%|.{0,12}(?:your|placeholder|example|change.?me|redacted|"
-    r"hidden|"
-    r"insert|replace).{0,12}|"
+    r"[x*.•#\-_]{3,}.*|.*\*{3,}.*|<.*|\$\{?.*|\{.*|%.*%|.{0,24}(?:your|placeholder|example|change.?me|redacted|"
+    r"hidden|insert|replace).{0,24}|"
     r"none|null|nil|true|false|undefined|required|optional|string|str|secret|password|token|empty|unknown|os\.\S*|"
     r"process\.env\S*|"
     r"getenv\S*|config\S*|settings\S*|self\.\S*|env\S*|input\S*|request\S*|args\S*|.*\(.*",
@@ -78,10 +79,13 @@ _LONG = re.compile(r"[A-Za-z0-9_\-.:+/=]{16,}")
 _WORD = re.compile("key|secret|token|pass|pwd|phrase|credential|pin ")
 _CHINESE_WORD = re.compile("密码|口令|密钥|秘钥|令牌|密匙|授权码|访问凭证|提取码")
 _JOINED = re.compile(r"[A-Za-z0-9_.\-]*$")
-# What command lines and mail logs say without a word like password: curl -u user:value, pass=value.
+# What command lines say without a word like password: curl -u user:value, redis-cli -a value.
 _TOLD = re.compile(
-    r"(?:(?<![\w-])(?:-u|--user)[ =][\"']?[\w.@+-]{1,40}:|(?<![A-Za-z])pass=[\"']?)([^\s\"'，。]{6,128})"
+    r"(?:(?<![\w-])(?:-u|--user)[ =][\"']?[\w.@+-]{1,40}:|(?:redis-cli|valkey-cli) [^\n]{0,80}?(?<= )-a [\"']?)"
+    r"([^\s\"'，。]{6,128})"
 )
+# vwhZDXphdKfS is no word and no two words put together
+_ODD_CASE = re.compile(r"[a-z][A-Z]{2,}[a-z]|[a-z][A-Z]$")
 _STRONG_LABEL = re.compile(r"key|secret|token|credential", re.IGNORECASE)
 
 
@@ -115,7 +119,7 @@ def secrets(text: str) -> Iterator[Span]:
         yield Span(match.start(), match.start() + len(match.group().rstrip()), "SECRET", 0.99)
     if _WORD.search(text.lower()):
         yield from _labelled(text)
-    if "pass=" in text or "-u " in text or "--user" in text:
+    if "-u " in text or "--user" in text or "-cli " in text:
         yield from _spoken(text, _TOLD, 0.8)
     if _CHINESE_WORD.search(text):
         yield from _spoken(text, _CHINESE, 0.9)
@@ -150,6 +154,7 @@ def _labelled(text: str) -> Iterator[Span]:
         if len(value) < 4 or _PLACEHOLDER.fullmatch(value):
             continue
         mixed = any(c.isdigit() for c in value) or not value.isalnum()
+        mixed = mixed or (len(value) >= 10 and _ODD_CASE.search(value) is not None)
         strong = _STRONG_LABEL.search(_whole_label(text, match)) is not None
         long_enough = len(value) >= 8 if strong else len(value) >= 4
         if match.group(2) or (mixed and long_enough):
@@ -157,6 +162,7 @@ def _labelled(text: str) -> Iterator[Span]:
                 continue
             yield Span(match.start(3), match.start(3) + len(value), "SECRET", 0.9)
     yield from _spoken(text, _SPOKEN, 0.75)
+    yield from _spoken(text, _IN_BRACKETS, 0.75)
 
 
 def _whole_label(text: str, match: re.Match[str]) -> str:
