@@ -46,7 +46,7 @@ class Names:
         self.weights = [1 / (place + 30) ** 0.8 for place in range(len(self.family))]
         self.world_given = [w[:1].upper() + w[1:] for w in (*t["given_more"], *t["given_world"]) if len(w) > 2]
         self.world_family = [w[:1].upper() + w[1:] for w in (*t["surnames_more"], *t["surnames_world"]) if len(w) > 2]
-        self.whole = train_names._lines("english_names")
+        self.whole = [*train_names._lines("english_names"), *train_names._lines("english_tenth_names")]
         self.word_names = [w for w in t["word_names"] if len(w) > 2]
 
     def draw(self, r: random.Random) -> str:
@@ -110,7 +110,7 @@ def generated(names: Names, without: str, r: random.Random) -> Iterator[Text]:
     pools: dict[str, tuple[list[str], list[str]]] = {"first": first}
     for part in PARTS:
         pools[part] = (unseen._lines("en", part, "carriers"), unseen._lines("en", part, "decoys"))
-    for part in ("english", "english_2"):
+    for part in ("english", "english_2", "english_tenth"):
         pools[part] = (train_names._lines(f"{part}_carriers"), train_names._lines(f"{part}_decoys"))
     pools.pop(without, None)
     others = [s for carrying, decoys in pools.values() for s in (*carrying, *decoys)]

@@ -67,7 +67,7 @@ class Names:
         self.shares = [1 / (t.rank[name] + 8) ** 1.1 for name in surnames]
         self.flat = [1 / (t.rank[name] + 60) ** 0.7 for name in surnames]
         self.doubles = sorted(t.doubles)
-        self.real = [name for name in _lines("more_names") if name not in t.famous]
+        self.real = [name for name in (*_lines("more_names"), *_lines("tenth_names")) if name not in t.famous]
         known = [(c, n) for c, n in given.most_common(1800) if name_characters()[c][0] > -3.0]
         self.given, self.counts = zip(*known, strict=True)
         self.common = set(self.given[:500])
@@ -163,7 +163,7 @@ def generated(names: Names, without: str, r: random.Random) -> Iterator[Text]:
             [*carriers.DECOYS["zh"], *carriers.NEUTRAL["zh"]],
         ),
         "own": (_lines("carriers"), _lines("decoys")),
-        "more": (_lines("more_carriers"), _lines("more_decoys")),
+        **{name: (_lines(f"{name}_carriers"), _lines(f"{name}_decoys")) for name in ("more", "tenth")},
         "second": (unseen._lines("zh", "second", "carriers"), unseen._lines("zh", "second", "decoys")),
         "third": (unseen._lines("zh", "third", "carriers"), unseen._lines("zh", "third", "decoys")),
         "sixth": (unseen._lines("zh", "sixth", "carriers"), unseen._lines("zh", "sixth", "decoys")),

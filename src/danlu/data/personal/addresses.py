@@ -16,18 +16,18 @@ _NUM = (
     r"(?:[-之附/][0-9A-Za-z]{1,5}){0,3}"
 )
 _UNIT = (
-    r"(?:号院|号楼|号|弄|支弄|栋|幢|座|楼|层|单元|室|房|户|村民小?组|小组|组|社(?![区会保交])|队|排|期|区|"
+    r"(?:号院|号楼|号(?:之[一二三四五六七八九十])?|弄|支弄|栋|幢|座|楼|层|单元|室|房|户|村民小?组|小组|组|社(?![区会保交])|队|排|期|区|"
     r"门(?![口外前卫诊])|铺|甲|乙)"
 )
 _STREET = "路街道巷弄里段同线"
-_ESTATE = "村镇乡苑园区城寓厦场府湾庭邸居轩阁屯寨庄心际坊院都郡墅堡峰岛洲"
+_ESTATE = "组村镇乡苑园区城寓厦场府湾庭邸居轩阁屯寨庄心际坊院都郡墅堡峰岛洲"
 _NOT_IN_NAME = "的在有是和与到从附近旁边对面，。；：、！？了着过请把被给将您你我他她它这那哪们"
 _NAME = f"[^\\W\\d_{_NOT_IN_NAME}]"
 # What an estate between a house number and a building may be called, 和平里小区, 锦绣江南; no verbs of delivery
-_CALLED = f"(?:和(?=[平谐睦顺美泰])|[^\\W\\da-zA-Z_{_NOT_IN_NAME}送寄收找打电话联系订退换取拨号])"
+_CALLED = f"(?:和(?=[平谐睦顺美泰苑园府居庭城])|[^\\W\\da-zA-Z_{_NOT_IN_NAME}送寄收找打电话联系订退换取拨号])"
 _FLATS = r"[0-9]{1,3}-[0-9]{1,2}-[0-9]{3,4}(?![0-9]|-[0-9])"
 _ANCHOR = re.compile(
-    rf"(?:[{_STREET}{_ESTATE}]|嘎查)(?:[东西南北中](?:段|区|街|路|里)?|[一二三四五六七八九十]段|[一二三四五六七八九十1-9]期|"
+    rf"[{_STREET}{_ESTATE}查](?<![^嘎]查)(?:[东西南北中](?:段|区|街|路|里)?|[一二三四五六七八九十]段|[一二三四五六七八九十1-9]期|"
     rf"[A-Z]区)? ?"
     rf"(?:第)?(?P<number>{_NUM}) ?(?P<unit>{_UNIT})"
 )
@@ -36,17 +36,23 @@ _BUILDING = re.compile(
     rf"(?![号码分数])[\u4e00-\u9fff](?:(?P<number>{_NUM}) ?(?P<unit>号楼|[栋幢座])"
     rf"(?= ?{_NUM} ?(?:单元|[层楼室号门座栋])|[0-9]{{3,4}}(?![0-9]))|(?P<flats>{_FLATS}))"
 )
+_BUILT = re.compile(r"号楼|[栋幢座] ?[0-9A-Za-z一二三四五六七八九十]|[0-9]-[0-9]{1,2}-[0-9]{3}")
+# Where two streets meet: 文三路与翠竹路交叉口东28米
+_CROSSING = re.compile(
+    rf"[{_STREET}][与和]{_CALLED}{{1,8}}?[路街道巷](?:交叉口|交汇处|交口|路口)(?:[东西南北]{{1,2}}侧?(?:[0-9]{{1,4}}米)?)?"
+)
 # A number behind a building's name needs no unit: 国贸大厦1208.
 _ROOM = re.compile(r"(?:大厦|公寓|广场|中心|花园|小区|家园|新村) ?[A-Z]?[0-9]{3,5}(?![0-9年月日元人平米个家])")
 _TAIL = re.compile(
     rf"(?: ?(?:第?{_NUM} ?{_UNIT}(?:院|楼)?|附{_NUM}号|[东西南北中]区(?=[0-9A-Za-z])|{_FLATS}|\([东西南北]\S{{0,4}}\)|"
-    rf"{_CALLED}{{2,8}}?(?:[东西南北中]区)?(?={_NUM} ?(?:号楼|[栋幢座层]|单元)|{_FLATS})|"
-    rf"{_CALLED}{{1,8}}?(?:小区|花园|家园|公寓|新村|社区)(?= ?[0-9]{{1,3}}号)|"
+    rf"{_CALLED}{{2,8}}?(?:[东西南北中]区)?(?={_NUM} ?(?:号楼|[栋幢座层楼室房]|单元)|{_FLATS})|"
+    rf"{_CALLED}{{1,8}}?(?:小区|花园|家园|公寓|新村|社区|公馆|[苑园府庭湾])(?= ?[0-9]{{1,3}}号)|"
+    rf"{_CALLED}{{2,6}}[一壹]号(?=[0-9])|{_CALLED}{{1,4}}组(?=[0-9])|"
     rf"{_NAME}{{1,10}}?(?:大厦|广场|花园|小区|公寓|家园|新村|社区|中心|大楼|国际|园区|产业园|科技园|创业园|工业园|"
     rf"软件园|写字楼|宿舍楼?|"
     rf"[苑园城庭府湾邸居轩阁楼院都郡墅])"
     rf"(?= ?(?:[0-9A-Za-z零一二三四五六七八九十东西南北]|$|[^\w]))))*"
-    rf"(?: ?[A-Z]?[0-9]{{2,5}}(?:-[0-9]{{1,5}})*(?![0-9年月日点时:.元块万千人个岁%]|-[0-9]))?"
+    rf"(?:(?<![0-9]) ?[A-Z]?[1-9][0-9]{{1,4}}(?:-[0-9]{{1,5}})*(?![0-9年月日点时:.元块万千人个岁%]|-[0-9]))?"
 )
 _OPEN = re.compile(
     rf"(?:{_NAME}{{2,8}}?(?:街道|镇|乡))?{_NAME}{{1,8}}?(?:小区|花园|家园|公寓|新村|村|屯|庄|大道|大街|路|街|巷|胡同)"
@@ -56,12 +62,14 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _STOP = re.compile(
-    r"(?:地址|住址|住所|位于|坐落|房号|地点|场所|所在地|户籍地|取件|寄件|派件|换成|换到|搬到|搬去|搬至|寄到|寄往|寄至|送到|送至|送往|住在|家住|居住|现住|来到|来自|发往|"
+    r"(?:地址|住址|住所|位于|坐落|房号|地点|场所|所在地|户籍地址?|居住地址?|取件|寄件|派件|换成|换到|搬到|搬去|搬至|寄到|寄往|寄至|送到|送至|送往|住在|家住|居住|现住|来到|来自|发往|"
     r"发到|前往|改为|改成|填写|"
-    r"为(?!民)|是|在|到|于|至(?!善|诚|德)|往|去|从|的|和(?![平谐睦义顺静田硕龙县])|与|及|跟|叫|给|把|(?<!干)将|被|了|着|"
+    r"为(?!民)|是|在|到|于|至(?!善|诚|德)|往(?!流)|去|从|的|和(?![平谐睦义顺静田硕龙县])|与|及|跟|叫|给|把|(?<!干)将|被|了|着|"
     r"请|您|你|我[家们]?|他[家们]?|"
     r"她[家们]?|它|这|那|住|:|,|;|户籍|收货|收件|联系人|货)"
 )
+# What begins with a town and stands behind a mark or a space: 塘厦镇红星村10组
+_TOWN = re.compile("[\u4e00-\u9fff]{1,4}(?:镇|乡|街道)(?! ?$)")
 _COMPANY = re.compile("公司|集团|厂")
 _PLACE_TAGS = frozenset(words("ns nr nz n nt j f b m eng x vn an a nrt nrfg ng i l s q zg z g"))
 
@@ -86,18 +94,18 @@ def _region_heads() -> frozenset[str]:
 def addresses(text: str) -> Iterator[Span]:
     """Spans of addresses; the text is folded."""
     done = 0
-    for match in _ANCHOR.finditer(text):
+    found = [*_ANCHOR.finditer(text)]
+    if _BUILT.search(text):
+        found += _BUILDING.finditer(text)
+    if "口" in text or "交汇" in text:
+        found += _CROSSING.finditer(text)
+    for match in sorted(found, key=re.Match.start):
         if match.start() < done:
             continue
-        span = _around(text, match.start() + 1, match.end(), done, match["unit"])
-        if span is not None:
-            yield span
-            done = span.end
-    for match in _BUILDING.finditer(text):
-        if match.start() < done:
-            continue
-        span = _around(text, match.start() + 1, match.end(), done, match["unit"] or "-")
-        if span is not None and (match["unit"] or span.confidence > 0.7):
+        groups = match.groupdict()
+        span = _around(text, match.start() + 1, match.end(), done, groups.get("unit") or "-")
+        numbered = span is not None and ("number" in groups or span.end > match.end())
+        if span is not None and (groups.get("unit") or (numbered and span.confidence > 0.7)):
             yield span
             done = span.end
     for match in _ROOM.finditer(text):
@@ -135,7 +143,7 @@ def _start(text: str, name_end: int, floor: int) -> tuple[int | None, int]:
     cut = low
     for i in range(name_end - 1, low - 1, -1):
         c = text[i]
-        if not (c.isalnum() or c == "·" or (c == " " and i > low and text[i - 1] in "省市区县州镇乡路国")):
+        if not (c.isalnum() or c == "·" or (c == " " and i > low and _level_ends(text, low, i))):
             cut = i + 1
             break
     window = text[cut:name_end]
@@ -143,9 +151,19 @@ def _start(text: str, name_end: int, floor: int) -> tuple[int | None, int]:
     if found is not None:
         return cut + found[0], found[1]
     offset = max((stop.end() for stop in _STOP.finditer(window) if stop.end() <= len(window) - 2), default=0)
+    if _TOWN.match(window, offset):
+        return cut + offset, 1
     if offset and 2 <= len(window) - offset <= 7:
         return cut + offset, 0
     return _by_words(text, cut + offset, name_end), 0
+
+
+def _level_ends(text: str, low: int, at: int) -> bool:
+    """Whether a level of an address ends here, so that a space may stand behind: 江苏 徐州 沛县, 西丽街道 三元里."""
+    if text[at - 1] in "省市区县州镇乡路国" or text[at - 2 : at] == "街道":
+        return True
+    _, short, _ = _regions()
+    return any(text[max(low, at - size) : at] in short for size in (2, 3))
 
 
 def _first_region(window: str) -> tuple[int, int] | None:

@@ -20,7 +20,7 @@ from danlu.data.personal.name_features import (
 from danlu.data.personal.name_sums import worth
 from danlu.data.personal.name_surroundings import LINKS, before, title_at
 from danlu.data.personal.spans import Span, sure
-from danlu.data.personal.spelt_names import spelt_names
+from danlu.data.personal.spelt_names import joined_names, spelt_names
 
 _HAN_RUN = re.compile("[\u4e00-\u9fff]+")
 _SURNAME_SAID = re.compile(
@@ -54,6 +54,9 @@ def _names_at(text: str, places: Sequence[int]) -> Iterator[Span]:
     yield from _said_surnames(text)
     if "·" in text or "•" in text or "・" in text or "‧" in text:
         yield from spelt_names(text, Words(text, 0, len(text)))
+    yield from joined_names(text)
+    if " " in text:
+        yield from _spaced(text)
     kept: tuple[int, int, float] | None = None
     for at, words in _cut(text, places):
         if kept and at >= kept[1]:
@@ -176,6 +179,21 @@ def _labelled(text: str) -> Iterator[Span]:
         surname = (value[0] in t.rank and len(value) <= 3) or value[:2] in t.doubles
         if surname and value not in t.not_names:
             yield Span(match.start(1), match.end(1), "CN_NAME", 0.97)
+
+
+# 王 芳: a name of two characters as lists write it beside those of three
+_APART = re.compile(
+    r"(?<![\u4e00-\u9fff])([\u4e00-\u9fff]) ([\u4e00-\u9fff])(?![\u4e00-\u9fff])(?! [\u4e00-\u9fff](?![\u4e00-\u9fff]))"
+)
+
+
+def _spaced(text: str) -> Iterator[Span]:
+    """Names of two characters with a space between them."""
+    for match in _APART.finditer(text):
+        surname, given = match.groups()
+        place = name_tables().rank.get(surname, 999)
+        if place < 200 and name_characters().get(given, (-5.0, 0.0))[0] > 0.5:
+            yield Span(match.start(), match.end(), "CN_NAME", 0.7)
 
 
 def _said_surnames(text: str) -> Iterator[Span]:

@@ -26,24 +26,24 @@ _EMAIL = re.compile(
     r"\.[A-Za-z0-9])"
 )
 _NO_TLD = frozenset(words("png jpg jpeg gif svg webp css js ts py rb json yaml yml html htm md txt pdf so dll exe xml"))
-_PLACEHOLDER = re.compile(
-    r"x{2,}|\*+|your.?(?:name|email|mail|address)?|git|noreply|no-reply|someone|username|user\.name", re.I
-)
+_PLACEHOLDER = re.compile(r"x{2,}|\*+|your.?(?:name|email|mail|address)?|git|someone|username|user\.name", re.I)
 
 _IPV4 = re.compile(r"[0-9]{1,3}\.(?:\d{1,3}\.){2}\d{1,3}(?![0-9A-Za-z_]|\.\d|-\d)")
 _IPV6 = re.compile(
-    r"(?<![0-9A-Za-z_:.])[0-9A-Fa-f]{0,4}(?::{1,2}[0-9A-Fa-f]{0,4}){2,7}(?:(?<=:)"
+    r"(?<![0-9A-Za-z_.])(?<![0-9A-Fa-f:]:)(?:[0-9A-Fa-f]{1,4}|(?=::))(?::{1,2}[0-9A-Fa-f]{0,4}){2,7}(?:(?<=:)"
     r"(?:\d{1,3}\.){3}\d{1,3})?(?:%\w+)?(?![0-9A-Za-z_]|:[0-9A-Fa-f:]|\.\d)"
 )
 
 _C = "[0-9A-HJ-NPQRTUWXYa-hj-npqrtuwxy]"
-_USCC = re.compile(rf"{_C}{{2}}([- ]?)\d{{6}}\1{_C}{{8}}\1{_C}{{2}}{_R}")
+_USCC = re.compile(
+    rf"(?:{_C}{{2}}([- ]?)\d{{6}}\1(?:{_C}{{8}}\1{_C}{{2}}|{_C}{{9}}\1{_C})|{_C}{{2}}\d{{6}}[- ]{_C}{{10}}){_R}"
+)
 _TYPES = frozenset(words("11 12 13 19 31 51 52 53 91 92 93"))
 _USCC_LABEL = re.compile(
     r"(?:信用代码|税号|纳税人识别号|USCC|统一代码|登记证号|credit code)[^0-9\n]{0,16}$", re.IGNORECASE
 )
 _IBAN = re.compile(r"[A-Za-z]{2}\d{2}(?:[ -]?[0-9A-Za-z]{4}){2,7}(?:[ -]?[0-9A-Za-z]{1,4})?")
-_PASSPORT = re.compile(r"(?:[Ee][A-HJ-NP-Za-hj-np-z]?|[GDSPKHMgdspkhm][EAea]?|1[45])\d{7,8}" + _R)
+_PASSPORT = re.compile(r"(?:[Ee][A-HJ-NP-Za-hj-np-z]?|[GDSPKHMgdspkhm][EAea]?|1[45]) ?\d{7,8}" + _R)
 _PASSPORT_FORM = re.compile(
     r"E\d{8}|E[A-HJ-NP-Z]\d{7}|G\d{8}|[DS]E?\d{7,8}|PE?\d{7,8}|K[JH]?\d{8}|[HM]\d{8}|MA\d{7}|1[45]\d{7}"
 )
@@ -150,10 +150,11 @@ def _ipv4(match: re.Match[str], text: str) -> float:
 def _credit_codes(text: str) -> Iterator[Span]:
     for match in _standing(_USCC, text):
         value = re.sub(r"[- ]", "", match.group()).upper()
-        if not check_digits.uscc(value):
+        if len(value) != 18 or not check_digits.uscc(value):
             continue
         labelled = _USCC_LABEL.search(before(text, match.start())) is not None
-        if not labelled and value.isdigit() and not (value[:2] in _TYPES and value[2:4] in check_digits.PROVINCES):
+        known = value[:2] in _TYPES and value[2:4] in check_digits.PROVINCES
+        if not labelled and value.isdigit() and not known:
             continue  # of all 18-digit numbers one in 31 has a right check character
         yield Span(match.start(), match.end(), "CN_USCC", 0.99 if labelled else 0.95)
 
@@ -176,10 +177,12 @@ def _ibans(text: str) -> Iterator[Span]:
 
 def _passports(text: str) -> Iterator[Span]:
     for match in _standing(_PASSPORT, text):
-        value = match.group()
+        value = match.group().replace(" ", "")
         if not _PASSPORT_FORM.fullmatch(value.upper()):
             continue
         labelled = PASSPORT_LABEL.search(before(text, match.start())) is not None
+        if not labelled and len(value) < match.end() - match.start():
+            continue  # Plan B 12345678
         if not labelled and (not value[0].isupper() or is_other_number(text, match.start(), match.end())):
             continue
         loose = value[0].upper() not in "EG"

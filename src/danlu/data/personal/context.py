@@ -17,7 +17,7 @@ _COMMON = (("，", ","), ("：", ":"), ("（", "("), ("）", ")"), ("！", "!"),
 _GLUE = r"[号码]{0,2}\s?(?:is|was|no\.?|number|num|id)?\s?(?:是|为|[:#=])?\s?[\"'(#]?\s?$"
 # A label of something that is a number and no person's: orders, parcels, versions, amounts, books.
 _OTHER = re.compile(
-    r"(?:订单|单|运单|快递|物流|流水|编|序列|版本|批次|货|型|工|学|票|凭证|合同|案|条码|条形码|追踪|跟踪|发票|商品|产品|设备|房间|会议|"
+    r"(?:订单|单|运单|快递|物流|流水|编|序列|版本|批次|货|型|工|学|票|凭证|合同|案|条码|条形码|追踪|跟踪|发票|商品|产品|设备|代码|房间|会议|"
     r"群|QQ|qq|Qq|金额|价格|总价|余额|时间戳|ISBN|ISSN|SKU|EAN|UPC|IMEI|DOI|\b(?:order|orders|tracking|invoice|ref|reference|"
     r"serial|ticket|case|version|ver|item|model|part|transaction|txn|parcel|batch|shipment|sku|timestamp|isbn|po|"
     r"build|revision|meeting|room|barcode|imei|ndc|upc|gtin|ean|vin|npi|lot|meter|policy|claim|docket|job|record|receipt|confirmation))"
@@ -29,7 +29,7 @@ _MONEY_AFTER = re.compile(r"\s?(?:元|万元|块|美元|港币|欧元|RMB|USD|do
 
 PHONE_LABEL = re.compile(
     r"(?:电话|手机|座机|固话|传真|致电|拨打|来电|热线|联系方式|号码|[Tt]el|TEL|[Pp]hone|PHONE|[Mm]ob(?:ile|\.)|[Cc]ell|CELL|[Ll]andline|[Ff]ax|FAX|"
-    r"[Cc]all(?:ed|ing)?|[Dd]ial|[Rr]each|[Cc]ontact|[Tt]ext|[Rr]ing|WhatsApp|whatsapp)[^0-9\n。，；]{0,16}$"
+    r"[Cc]all(?:ed|ing)?|[Dd]ial|[Rr]each|[Cc]ontact|CONTACT|[Tt]ext|[Rr]ing|WhatsApp|whatsapp)[^0-9\n。，；]{0,16}$"
 )
 CARD_LABEL = re.compile(r"(?:卡|账|帐|card|account|acct)[^0-9\n。]{0,10}$", re.IGNORECASE)
 ID_LABEL = re.compile(r"(?:身份证|证件|身份|(?<![A-Za-z])ID(?![A-Za-z]))[^0-9\n。]{0,10}$", re.IGNORECASE)
@@ -40,7 +40,7 @@ IP_LABEL = re.compile(
     r"node|proxy|DNS|dns|router|request|connect\w*|对端|端口|内网|公网)[^0-9\n]{0,12}$"
 )
 NO_IP_BEFORE = re.compile(
-    r"(?:版本|版|升级到|升级至|更新到|更新至|回退到|回退至|回滚到|回滚至|降级到|降级至|固件|章节|章|节|条款|条|附录|[Vv]ersion|[Vv]er\.?|\b[Vv]\.?|[Rr]elease|[Bb]uild|[Ff]irmware|"
+    r"(?:版本|版|升级到|升级至|更新到|更新至|回退到|回退至|回滚到|回滚至|降级到|降级至|固件|章节|章|节|条款|条|附录|[Vv]ersion|\b[Vv]er\.?|\b[Vv]\.?|[Rr]elease|[Bb]uild|[Ff]irmware|"
     r"[Ss]ection|[Ss]ec\.|[Cc]hapter|[Ff]igure|[Tt]able|[Cc]lause|[Uu]pgrade[d]?(?: to)?|[Uu]pdate[d]?(?: to)?|"
     r"[Rr]oll(?:ed)?[- ]?back(?: to)?|[Dd]owngrade[d]?(?: to)?|driver|"
     r"§|第|==|>=|<=|~=)\s?(?:号|为|是|to|is)?[\"']?\s?[:：=]?\s?[\"']?$"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from danlu.data.personal.english_features import (
+    LONGEST,
     Feature,
     both_features,
     left_features,
@@ -13,28 +15,27 @@ from danlu.data.personal.english_features import (
     right_features,
     sizes,
 )
+from danlu.data.personal.english_forms import REVERSED, in_a_field, is_pinyin_given, pinyin_surnames, usual_case
 from danlu.data.personal.english_words import (
     LOWER,
     UPPER,
-    WORD,
     Part,
     english_tables,
     is_ordinary,
     key_of,
+    kind_of,
+    ordinary,
     runs,
 )
 from danlu.data.personal.spans import Span, sure
-from danlu.data.personal.tables import weights
+from danlu.data.personal.tables import weights, words
 
-_REVERSED = re.compile(
-    rf"({WORD}), ({WORD})(?: ([{UPPER}])\.?)?(?![{LOWER}{UPPER}0-9_@]|"
-    rf"-[{LOWER}])(?! [{UPPER}][{LOWER}])"
+_LAST_WORDS = re.compile(
+    rf"(?<![{UPPER}{LOWER}0-9_@/.#'’-])(?:(?:van|von|de|der|den|ter|la|di|da|del|el|al|bin|['’]t) )*"
+    rf"(?:[{UPPER}][{LOWER}'’-]+ )?(?:[a-z]{{2}}-)?[{UPPER}][{UPPER}{LOWER}'’-]*$"
 )
-_LAST_WORD = re.compile(rf"(?<![{UPPER}{LOWER}0-9_@/.#'’-])[{UPPER}][{UPPER}{LOWER}'’-]*$")
 _COMMA = re.compile(rf", [{UPPER}]")
-_THREE = re.compile(r"[A-Z]{3}.{0,3} [A-Z]{3}")
-_BEFORE = re.compile(rf"([{UPPER}][{LOWER}'’-]+) $")
-_CAPITALS = re.compile(r"(?<![A-Z0-9_ -])([A-Z]{3,})( [A-Z]\.?)? ([A-Z]{3,})(?![A-Za-z0-9_-]| [A-Z]{2,})")
+_BEFORE = re.compile(rf"([{UPPER}](?:[{LOWER}'’-]+|\.)) $")
 _TITLE_BEFORE = re.compile(
     r"(?:^|[^A-Za-z])(?:Mr|Mrs|Ms|Miss|Dr|Prof|Professor|Sir|Dame|Lord|Rev|Capt|Captain|Lt|Sgt|Sergeant|Col|"
     r"Officer|Detective|Inspector|"
@@ -62,27 +63,53 @@ _ENOUGH = -0.6
 # What it adds where the tables of the United States know both names and neither is a word that stands in the way: the
 # training sentences have more firms and dishes that are called like people than real text has.
 _WELL_KNOWN = 2.0
+# What a field with a surname, a comma and a given name adds to what the words themselves say.
+_FIELD = 2.5
+_UNLIKELY = -99.0
 
 
 def english_names(text: str) -> Iterator[Span]:
     """Spans of names, without titles; the text is folded."""
+    written, capitals = usual_case(text)
+    yield from _surname_first(written)
+    for parts in runs(written):
+        row = [*_in_run(written, parts), *_spelt_from_chinese(parts)]
+        if capitals and any(low < parts[-1].end and parts[0].start < high for low, high in capitals):
+            for span in row:
+                if not text[span.start : span.end].isupper():
+                    yield span
+                elif any(part.kind[:2] != "--" for part in parts if span.start <= part.start < span.end):
+                    yield replace(span, confidence=min(span.confidence, 0.7))
+        else:
+            yield from row
+
+
+def _surname_first(text: str) -> Iterator[Span]:
     for comma in _COMMA.finditer(text):
-        word = _LAST_WORD.search(text, max(0, comma.start() - 24), comma.start())
-        match = _REVERSED.match(text, word.start()) if word else None
+        words = _LAST_WORDS.search(text, max(0, comma.start() - 36), comma.start())
+        match = REVERSED.match(text, words.start()) if words else None
+        while match is None and words is not None:  # Surname Street, Mary: without the first word
+            words = _LAST_WORDS.search(text, words.start() + 1, comma.start())
+            match = REVERSED.match(text, words.start()) if words else None
         span = _reversed(text, match) if match else None
         if span:
             yield span
-    for match in _CAPITALS.finditer(text) if _THREE.search(text) else ():
-        t = english_tables()
-        first, last = match.group(1).lower(), match.group(3).lower()
-        if first in t.given and last in t.family and not {first, last} & (t.words | t.word_names):
-            yield Span(match.start(), match.end(), "EN_NAME", 0.65)
-    for parts in runs(text):
-        yield from _in_run(text, parts)
+
+
+def _spelt_from_chinese(parts: Sequence[Part]) -> Iterator[Span]:
+    """Yang Guilan and Guilan Yang: a surname and two syllables that are no other word."""
+    if len(parts) != 2 or any(part.kind[2:3] in ("T", "W") for part in parts):
+        return
+    for family, given in (parts, reversed(parts)):
+        if family.key in pinyin_surnames() and is_pinyin_given(given.key) and given.key not in ordinary():
+            yield replace(_named(parts[1], 0.65), start=parts[0].start)
+            return
 
 
 def _in_run(text: str, parts: list[Part]) -> Iterator[Span]:
     """Names in a row of capitalised words: the best of those that overlap, then given names and surnames alone."""
+    if _is_street(text, parts):
+        return
     kept: tuple[int, int, float] | None = None
     chosen = []
     for i in range(len(parts) - 1):
@@ -102,6 +129,21 @@ def _in_run(text: str, parts: list[Part]) -> Iterator[Span]:
         done = end
         yield _span(text, parts[i].start, parts[end - 1].end, score)
     yield from _alone(text, parts, done, len(parts))
+
+
+_STREETS = frozenset(
+    words(
+        "street lane avenue road drive court terrace crescent way close place boulevard square row gardens grove hill "
+        "walk parade mews highway parkway circle trail"
+    )
+)
+_HOUSE = re.compile(r"(?<![0-9A-Za-z])[0-9]{1,5}[A-Za-z]? $")
+
+
+def _is_street(text: str, parts: Sequence[Part]) -> bool:
+    """Whether a house number stands in front and a street's word in the row: 358 Ruby Lane."""
+    start = parts[0].start
+    return any(part.key in _STREETS for part in parts[1:]) and bool(_HOUSE.search(text, max(0, start - 8), start))
 
 
 def _is_initial(part: Part) -> bool:
@@ -191,8 +233,14 @@ def _named(part: Part, confidence: float) -> Span:
 
 
 def _reversed(text: str, match: re.Match[str]) -> Span | None:
+    if in_a_field(text, match.start(), match.end()):
+        return _in_usual_order(match)
     t = english_tables()
-    last, first = key_of(match.group(1)), key_of(match.group(2))
+    second = match["first"].partition(" ")[2]
+    behind = text[match.end() : match.end() + 3]
+    if " " in match["last"] or (second and not second.endswith(".")) or re.match(rf" [{UPPER}][{LOWER}]", behind):
+        return None
+    last, first = key_of(match["last"]), key_of(match["first"].split()[0])
     ordinary = (last in t.words or last in t.word_names, first in t.words or first in t.word_names)
     frequent = t.family.get(last) == "S"
     if (
@@ -210,6 +258,21 @@ def _reversed(text: str, match: re.Match[str]) -> Span | None:
     if _is_given(last) and re.match(r",| (?:and|or|&) ", text[match.end() : match.end() + 5]) and not frequent:
         return None  # a list of given names
     return Span(match.start(), match.end(), "EN_NAME", 0.8 if not _is_given(last) else 0.7 if frequent else 0.4)
+
+
+def _in_usual_order(match: re.Match[str]) -> Span | None:
+    """A field such as `Ochieng, Kamau`, judged by the words of `Kamau Ochieng`."""
+    front, _, second = match["last"].partition(" ")
+    if second and front[0].isupper() and kind_of(front)[0] != "-":
+        return None  # two persons, or one and a firm: Claire Sherwood, Tuan Dang
+    turned = f"{match['first']} {match['last']}"
+    for parts in runs(turned):
+        score = _sum(name_features(parts, 0, len(parts))) if 1 < len(parts) <= LONGEST else _UNLIKELY
+        score += _WELL_KNOWN * (len(parts) > 1 and _well_known(parts[0].kind, parts[-1].kind))
+        whole = parts[0].start == 0 and parts[-1].end == len(turned)
+        if whole and score + _FIELD >= _ENOUGH:
+            return Span(match.start(), match.end(), "EN_NAME", sure(score + _FIELD - _ENOUGH))
+    return None
 
 
 def _is_given(key: str) -> bool:

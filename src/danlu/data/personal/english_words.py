@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-from danlu.data.personal.tables import table
+from danlu.data.personal.tables import table, words
 
 UPPER, LOWER = "A-ZÀ-ÖØ-ÞŁŚŞŠŽŻŹČĆĐİŐŰĀĒĪŌŪŅĻĶĢ", "a-zß-öø-ÿłśşšžčćđęąńňţțșăžżźğıěřťďůőűāēīōūņļķģėįųạ-ỹơư"
 # al-Masri, Dong-hyun, O'Neil, McDonald, De'Andre
 WORD = (
-    rf"(?:(?:al|el|as|ash|an|ar|at|ad|az|abu|ben|bin|ibn)-)?(?:[OD]['’])?(?:Mc|Mac|De|Di|Da|Le|La|Van|Fitz)?"
-    rf"[{UPPER}][{LOWER}]+(?:['’][{UPPER}]?[{LOWER}]+)?(?:-[{UPPER}{LOWER}][{LOWER}]+)*"
+    rf"(?:(?:al|el|as|ash|an|ar|at|ad|az|abu|ben|bin|ibn)-)?(?:[ODN]['’])?(?:Mc|Mac|De|Di|Da|Le|La|Van|Fitz)?"
+    rf"[{UPPER}][{LOWER}]+(?:['’][{UPPER}]?[{LOWER}]+)?(?:-(?:[OD]['’])?(?:Mc|Mac)?[{UPPER}{LOWER}][{LOWER}]+)*"
 )
 _TOKEN = rf"(?:{WORD}|[{UPPER}]\.(?:-?[{UPPER}]\.)*|[{UPPER}](?=[ ]))"
 _PARTICLE = (
-    r"(?:van der|van den|van de|von der|de la|de los|delos|dela|de|del|della|di|da|dos|du|van|von|zu|bin|binti|ibn|"
-    r"bint|al|el|ter|ten|la|le|y|e|ap)"
+    r"(?:van der|van den|van ['’]t|van de|von der|de la|de los|delos|dela|de|del|della|di|da|dos|du|van|von|zu|bin|"
+    r"binti|ibn|bint|al|el|ter|ten|la|le|y|e|ap)"
 )
 _RUN = re.compile(rf"{_TOKEN}(?: (?:{_PARTICLE} )?{_TOKEN})*(?![{LOWER}{UPPER}0-9_@]|-[{LOWER}{UPPER}])")
 _PART = re.compile(rf"{_PARTICLE}(?= )|{_TOKEN}")
@@ -97,13 +97,14 @@ def english_tables() -> EnglishTables:
 
 
 @cache
-def _ordinary() -> frozenset[str]:
+def ordinary() -> frozenset[str]:
+    """Small words of a dictionary, without those that others are the bases of."""
     return frozenset(table("ordinary_words")["words"])
 
 
 def is_ordinary(word: str) -> bool:
     """Whether a dictionary has it, or what is left without an ending, as a small word."""
-    known = _ordinary()
+    known = ordinary()
     return word in known or any(base in known for base in bases(word))
 
 
@@ -141,6 +142,15 @@ def kind_of(token: str) -> str:
     return given + family + word + ("h" if len(parts) > 1 else "")
 
 
+# They begin a sentence and no name: As Mary Smith's report says.
+_OPENERS = frozenset(
+    words(
+        "As When If While Since Because After Before Although Though Until Unless Whether That Then So But And Or Nor "
+        "Yet For At In On By From To With Of Via Per Is Are Was Did Does Has Had Can Could Please"
+    )
+)
+
+
 def runs(text: str) -> Iterator[list[Part]]:
     """Rows of capitalised words with single spaces, and particles, between them; of single words those that may matter.
 
@@ -161,6 +171,8 @@ def runs(text: str) -> Iterator[list[Part]]:
                 yield [_part(word, start)]
             continue
         parts = [_part(m.group(), start + m.start()) for m in _PART.finditer(word)]
+        if parts[0].text in _OPENERS and len(parts) > 1:
+            parts = parts[1:]
         spoken = parts[0].text in ("A.", "Q.") and len(parts) > 2 and text[max(0, start - 1) : start] in ("", "\n")
         yield parts[1:] if spoken else parts  # the A. and Q. of a transcript are no initials
 

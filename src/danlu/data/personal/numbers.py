@@ -44,7 +44,9 @@ _LANDLINE = re.compile(
 _LOCAL = re.compile(r"[2-8]\d{2,3}[- ]?\d{4}" + _R)
 _LOCAL_LABEL = re.compile(r"(?:座机|固话|电话|传真)(?:号码?)?(?:是|为)?\s?[:：]?\s?$")
 
-_ID = re.compile(r"[1-8]\d{5}([- ]?)(?:19|20)\d{2}(?:[01]\d[0-3]\d)\1\d{3}[\dXx](?![0-9Xx_*]|[-.][0-9A-Za-z])")
+_ID = re.compile(
+    r"[1-8]\d{2}[- ]?\d{3}[- ]?(?:19|20)\d{2}[- ]?[01]\d[0-3]\d[- ]?\d{3}[\dXx](?![0-9Xx_*]|[-.][0-9A-Za-z])"
+)
 _OLD_ID = re.compile(r"[1-8]\d{7}[01]\d[0-3]\d{4}" + _R)
 _CARD = re.compile(
     r"(?:\d{12,19}|\d{4}([- ])\d{4}\1\d{4}\1\d{4}(?:\1\d{1,4})?|\d{4}([- ])\d{6}\2\d{4,5}|\d{6}[- ]\d{7,13}|"
@@ -60,18 +62,18 @@ _COUNTRY = (
 )
 _INTERNATIONAL = re.compile(
     r"(?:\(?\+\s?|\(?00[ -]?)" + _COUNTRY + r"\)?"
-    r"(?:[ .\-/]{0,2}\(?\d{1,5}\)?){1,6}(?:\s?(?:ext\.?|x|#)\s?\d{1,6})?" + _R_LETTERS
+    r"(?:[ .\-/]{0,2}\(?\d{1,5}\)?){1,6}(?:,?\s?(?:ext(?:ension|n)?\.?|x|#|转(?:分机)?)\s?\d{1,6})?" + _R_LETTERS
 )
 _NANP = re.compile(
     r"(?:1[-. ])?(?:\(([2-9]\d{2})\)[- ]?|([2-9]\d{2})([-. ]))[2-9]\d{2}[-. ]\d{4}"
-    r"(?:\s?(?:ext\.?|x|#)\s?\d{1,6})?" + _R
+    r"(?:,?\s?(?:ext(?:ension|n)?\.?|x|#)\s?\d{1,6})?" + _R
 )
 _BARE = re.compile(r"(?:1?[2-9]\d{2}[2-9]\d{6}|[2-9]\d{2}[-. ]\d{4}|0\d{2,4}[ -]\d{3,4}[ -]?\d{3,4})" + _R)
 # How numbers are written at home: Britain, France, Germany, Japan, India, Australia, Brazil.
 _HOME = re.compile(
     r"(?:\(0\d{1,5}\) ?\d{3,4}[ -]?\d{3,4}|0[1-9](?:([ .-])\d{2}){4}|0\d{1,2}-\d{4}-\d{4}|0[1-9]\d{3} \d{5,6}|"
-    r"0\d{2,4} \d{3,4} \d{3,4}|0\d{2,4} ?/ ?\d{4,8}|07\d{9}|\([1-9]\d\) 9\d{4}-\d{4})"
-    r"(?:\s?(?:ext\.?|x|#)\s?\d{1,6})?" + _R
+    r"0\d{1,4}[ -]\d{3,4} \d{3,4}|0\d{2,4} ?/ ?\d{4,8}|07\d{9}|[6-9]\d{4} \d{5}|\([1-9]\d\) 9\d{4}-\d{4})"
+    r"(?:,?\s?(?:ext(?:ension|n)?\.?|x|#)\s?\d{1,6})?" + _R
 )
 _HAN = re.compile("[\u4e00-\u9fff]")
 _CHINA = re.compile(
@@ -105,7 +107,7 @@ def _landline(match: re.Match[str], text: str) -> float:
         return 0.3
     if not (match["i2"] or match["i3"] or _HAN.search(text)) and (_LONDON.fullmatch(number) or not _CHINA.search(text)):
         return 0.0  # London or Mumbai, not Guangzhou or Tianjin
-    if _goes_on(match, text):
+    if re.fullmatch(r"\d{4} \d{4} \d{4}", number) and _goes_on(match, text):
         return 0.0
     labelled = PHONE_LABEL.search(head) is not None
     return 0.95 if labelled else 0.85 if match["sep"] or match["i2"] or match["i3"] else 0.6
@@ -181,7 +183,7 @@ def _card(text: str, start: int) -> Iterator[Span]:
 
 
 def _international(match: re.Match[str], text: str) -> float:
-    value = re.split(r"ext|x|#", match.group(), maxsplit=1)[0]
+    value = re.split(r"ext|x|#|转", match.group(), maxsplit=1)[0]
     digits = _digits(value).removeprefix("00")
     if digits.startswith("86") or not 8 <= len(digits) <= 15 or len(set(digits[3:])) < 2:
         return 0.0
@@ -232,7 +234,7 @@ def _home(match: re.Match[str], text: str) -> float:
         return 0.0
     if PHONE_LABEL.search(before(text, match.start(), 24)):
         return 0.75
-    return 0.0 if _HAN.search(text) or _CHINA.search(text) else 0.65
+    return 0.0 if _HAN.search(text) else 0.65
 
 
 # kind, pattern, judge, the fewest digits of a run in which it can stand

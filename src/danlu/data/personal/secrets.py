@@ -60,6 +60,11 @@ _SPOKEN = re.compile(
     r" [\"'`]?([^\s\"'`，。]{4,128})",
     re.IGNORECASE,
 )
+# a sticky note with the wifi password 3qs*PgC$i9F on it
+_BESIDE = re.compile(
+    r"(?:\b(?:password|passphrase|passcode)\b:? [\"'“`]?|(?:密码|口令) ?)([\x21\x23-\x26\x28-\x5f\x61-\x7e]{6,64})",
+    re.IGNORECASE,
+)
 # The passcode for the meeting (Blizzard_2019^7) must not be passed on.
 _IN_BRACKETS = re.compile(r"\b(?:password|passphrase|passcode|pin)\b[^.!?()\n]{0,32}\(([^\s()]{6,64})\)", re.IGNORECASE)
 _CHINESE = re.compile(
@@ -117,14 +122,27 @@ def secrets(text: str) -> Iterator[Span]:
         yield from _in_urls(text)
     for match in _BLOCK.finditer(text) if "PRIVATE KEY" in text else ():
         yield Span(match.start(), match.start() + len(match.group().rstrip()), "SECRET", 0.99)
-    if _WORD.search(text.lower()):
+    low = text.lower()
+    if _WORD.search(low):
         yield from _labelled(text)
     if "-u " in text or "--user" in text or "-cli " in text:
         yield from _spoken(text, _TOLD, 0.8)
     if _CHINESE_WORD.search(text):
         yield from _spoken(text, _CHINESE, 0.9)
+    if "密码" in text or "口令" in text or "pass" in low:
+        yield from _beside(text)
     if "earer " in text or "asic " in text or "oken " in text or "BEARER " in text:
         yield from _authorizations(text)
+
+
+def _beside(text: str) -> Iterator[Span]:
+    """What stands behind the word without a mark between: letters and digits mixed, or odd case, and no sentence."""
+    for match in _BESIDE.finditer(text):
+        value = _trimmed(match.group(1))
+        mixed = any(map(str.isalpha, value)) and any(map(str.isdigit, value))
+        odd = mixed or (len(value) >= 10 and _ODD_CASE.search(value) is not None)
+        if len(value) >= 8 and odd and not _PLACEHOLDER.fullmatch(value):
+            yield Span(match.start(1), match.start(1) + len(value), "SECRET", 0.75)
 
 
 def _known(text: str) -> Iterator[re.Match[str]]:

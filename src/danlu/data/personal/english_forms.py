@@ -1,0 +1,86 @@
+"""Names as forms and lists write them, brought into the usual order and case: ZHAO, JING; Ochieng, Kamau; PENNY LANE.
+
+What stands in capitals or surname first is judged as if it were written the usual way.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from danlu.data.personal.english_words import LOWER, UPPER, WORD
+from danlu.data.personal.tables import words
+
+_CAPITALS = re.compile(
+    rf"(?<![{UPPER}{LOWER}0-9_@/#&-])[{UPPER}][{UPPER}'’-]+"
+    rf"(?:,? ['’]?[{UPPER}](?:[{UPPER}'’-]+|\.)?(?![{LOWER}])|(?=, [{UPPER}][{LOWER}]))+"
+    rf"(?![{LOWER}{UPPER}0-9_@]|-[0-9])"
+)
+SOME_CAPITALS = re.compile(rf"[{UPPER}]{{2}},? [{UPPER}]")
+_LETTERS = re.compile(rf"[{UPPER}]+")
+_LOW = frozenset(words("DE LA DEL VAN DER DEN VON ZU BIN BINTI EL AL DI DA DOS DU LE TER TEN Y"))
+
+
+def usual_case(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """The text with rows of words in capitals as names are written, and where these rows are; offsets stay."""
+    rows = [match.span() for match in _CAPITALS.finditer(text)] if SOME_CAPITALS.search(text) else []
+    if not rows:
+        return text, rows
+    pieces, at = [], 0
+    for start, end in rows:
+        pieces += [text[at:start], " ".join(_as_name(word) for word in text[start:end].split(" "))]
+        at = end
+    written = "".join([*pieces, text[at:]])
+    return (written, rows) if len(written) == len(text) else (text, [])
+
+
+def _as_name(word: str) -> str:
+    if word.rstrip(",") in _LOW:
+        return word.lower()
+    return _LETTERS.sub(lambda match: match.group()[0] + match.group()[1:].lower(), word)
+
+
+REVERSED = re.compile(
+    rf"(?P<last>(?:(?:van|von|de|der|den|ter|la|di|da|del|el|al|bin|'t|’t) )*{WORD}(?: {WORD})?), "
+    rf"(?P<first>{WORD}(?: {WORD}| [{UPPER}]\.)?)(?![{LOWER}{UPPER}0-9_@]|-[{LOWER}{UPPER}])"
+)
+# A field of a form, a cell of a table, a line of a list
+_FIELD_BEFORE = re.compile(r"(?:^|[\n\t;|\"“(]|: ?|\s{2}|(?:^|\n) ?\d{1,3}[.)] |\bon |\bby |\bfor |\bto )$")
+_FIELD_AFTER = re.compile(r"\s*(?:$|[\n\t;|\"”<)]|,? ?(?:M\.?D|D\.?O|R\.?N|Ph\.?D|Esq|DDS)\b|\s{2}| - | \(| came | \d)")
+
+
+def in_a_field(text: str, start: int, end: int) -> bool:
+    """Whether what stands there fills a field by itself."""
+    return _FIELD_BEFORE.search(text, max(0, start - 6), start) is not None and bool(_FIELD_AFTER.match(text, end))
+
+
+_PINYIN = re.compile(
+    r"(?:(?:b|p|m|f|d|t|n|l|g|k|h|j|q|x|zh|ch|sh|r|z|c|s|y|w)"
+    r"(?:iang|iong|uang|ang|eng|ing|ong|ian|iao|uai|uan|ai|ei|ao|ou|an|en|in|un|ia|ie|iu|ua|uo|ui|ue|a|o|e|i|u)|er|an|en|ai|ao|ou){2}"
+)
+_NO_GIVEN = frozenset(
+    words(
+        "beijing shanghai guangzhou shenzhen hangzhou nanjing tianjin suzhou wuhan xiamen taibei hainan henan hebei "
+        "hubei hunan yunnan sichuan shandong shanxi shaanxi jiangsu anhui fujian guangdong huawei xiaomi taobao alipay "
+        "meituan weibo jinan dalian qingdao guilin lanzhou macao"
+    )
+)
+
+
+@cache
+def pinyin_surnames() -> frozenset[str]:
+    """Chinese surnames as they are spelt, without those that are English words."""
+    return frozenset(
+        words(
+            "wang li zhang liu chen yang huang zhao wu zhou xu sun ma zhu hu guo he lin gao luo zheng liang "
+            "xie tang song deng han feng cao peng zeng xiao tian dong pan yuan cai jiang yu du ye cheng wei "
+            "su lu ding ren yao zhong cui tan fan liao shi jin jia xia fu fang zou xiong bai meng qin qiu hou "
+            "yin xue yan duan lei long tao mao hao gong shao wan qian dai mo kong xiang chang lai ge hong "
+            "zhuang niu ning pang qu qiao shen yue zhan"
+        )
+    )
+
+
+def is_pinyin_given(key: str) -> bool:
+    """Whether a word is two syllables of a Chinese given name: weiqiang, ruoxi."""
+    return len(key) > 4 and key not in _NO_GIVEN and _PINYIN.fullmatch(key) is not None
