@@ -63,6 +63,8 @@ def test_other_registers(language: str, part: unseen.Part, recall: float, precis
         ("en", "tenth", 0.985, 0.985),
         ("zh", "eleventh", 0.98, 0.985),
         ("en", "eleventh", 0.98, 0.98),
+        ("zh", "twelfth", 0.98, 0.985),
+        ("en", "twelfth", 0.98, 0.98),
     ],
 )
 def test_values_and_sentences_of_others(language: str, part: str, recall: float, precision: float) -> None:

@@ -36,14 +36,15 @@ _IPV6 = re.compile(
 
 _C = "[0-9A-HJ-NPQRTUWXYa-hj-npqrtuwxy]"
 _USCC = re.compile(
-    rf"(?:{_C}{{2}}([- ]?)\d{{6}}\1(?:{_C}{{8}}\1{_C}{{2}}|{_C}{{9}}\1{_C})|{_C}{{2}}\d{{6}}[- ]{_C}{{10}}){_R}"
+    rf"(?:{_C}{{2}}([- ]?)\d{{6}}\1(?:{_C}{{8}}\1{_C}{{2}}|{_C}{{9}}\1{_C})|{_C}{{2}}\d{{6}}[- ]{_C}{{10}}|"
+    rf"(?:1[1239]|31|5[123]|9[123])(?:[- ]?\d){{6}}(?:[- ]?{_C}){{10}}){_R}"
 )
 _TYPES = frozenset(words("11 12 13 19 31 51 52 53 91 92 93"))
 _USCC_LABEL = re.compile(
     r"(?:信用代码|税号|纳税人识别号|USCC|统一代码|登记证号|credit code)[^0-9\n]{0,16}$", re.IGNORECASE
 )
 _IBAN = re.compile(r"[A-Za-z]{2}\d{2}(?:[ -]?[0-9A-Za-z]{4}){2,7}(?:[ -]?[0-9A-Za-z]{1,4})?")
-_PASSPORT = re.compile(r"(?:[Ee][A-HJ-NP-Za-hj-np-z]?|[GDSPKHMgdspkhm][EAea]?|1[45]) ?\d{7,8}" + _R)
+_PASSPORT = re.compile(r"(?:[Ee] ?[A-HJ-NP-Za-hj-np-z]?|[GDSPKHMgdspkhm] ?[EAea]?|1[45]) ?\d{7,8}" + _R)
 _PASSPORT_FORM = re.compile(
     r"E\d{8}|E[A-HJ-NP-Z]\d{7}|G\d{8}|[DS]E?\d{7,8}|PE?\d{7,8}|K[JH]?\d{8}|[HM]\d{8}|MA\d{7}|1[45]\d{7}"
 )
@@ -57,7 +58,7 @@ _PLATE_FORM = re.compile(
 
 # Cheap signs without which the patterns above need not run.
 _SIX_DIGITS = re.compile(r"[0-9]{6}")
-_USCC_HEAD = re.compile(r"[0-9]{6}[ \-]?[0-9A-Za-z]{8}")
+_USCC_HEAD = re.compile(r"[0-9]{6}[ \-]?[0-9A-Za-z]{2}")
 _IBAN_HEAD = re.compile(r"[A-Za-z]{2}[0-9]{2}[ \-]?[0-9A-Za-z]{4}")
 _IPV6_HEAD = re.compile(r"[0-9A-Fa-f:]:[0-9A-Fa-f]{0,4}:|::[0-9A-Fa-f]")
 _PLATE_HEAD = re.compile(r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-Za-z]")
@@ -150,11 +151,13 @@ def _ipv4(match: re.Match[str], text: str) -> float:
 def _credit_codes(text: str) -> Iterator[Span]:
     for match in _standing(_USCC, text):
         value = re.sub(r"[- ]", "", match.group()).upper()
-        if len(value) != 18 or not check_digits.uscc(value):
+        if len(value) != 18 or len(match.group()) > 22 or not check_digits.uscc(value):
             continue
         labelled = _USCC_LABEL.search(before(text, match.start())) is not None
+        if not labelled and len(match.group()) > 18 and not match.group().isupper():
+            continue  # card 5287859289946925 at the counter
         known = value[:2] in _TYPES and value[2:4] in check_digits.PROVINCES
-        if not labelled and value.isdigit() and not known:
+        if not labelled and value.isdigit() and not (known and match.group().isdigit()):
             continue  # of all 18-digit numbers one in 31 has a right check character
         yield Span(match.start(), match.end(), "CN_USCC", 0.99 if labelled else 0.95)
 
@@ -180,7 +183,8 @@ def _passports(text: str) -> Iterator[Span]:
         value = match.group().replace(" ", "")
         if not _PASSPORT_FORM.fullmatch(value.upper()):
             continue
-        labelled = PASSPORT_LABEL.search(before(text, match.start())) is not None
+        behind = "护照" in text[match.end() : match.end() + 6]
+        labelled = behind or PASSPORT_LABEL.search(before(text, match.start())) is not None
         if not labelled and len(value) < match.end() - match.start():
             continue  # Plan B 12345678
         if not labelled and (not value[0].isupper() or is_other_number(text, match.start(), match.end())):

@@ -30,6 +30,8 @@ _KNOWN = re.compile(
     r"sq0(?:atp|csp)-[A-Za-z0-9_\-]{22,}|"
     r"EAACEdEose0cBA[0-9A-Za-z]+|sntrys_[A-Za-z0-9+/=_\-]{30,}|nvapi-[A-Za-z0-9_\-]{40,}|gsk_[A-Za-z0-9]{40,}|"
     r"r8_[A-Za-z0-9]{30,}|"
+    r"dapi[a-f0-9]{32,40}|hv[bs]\.[A-Za-z0-9_\-]{20,}|figd_[A-Za-z0-9_\-]{30,}|xkeysib-[a-f0-9]{40,}-\w+|"
+    r"PMAK-[a-f0-9]{20,}-[a-f0-9]{20,}|ATATT3[A-Za-z0-9_\-=]{60,}|"
     r"tfp_[A-Za-z0-9]{30,}|AGE-SECRET-KEY-1[A-Z0-9]{50,})" + _R
 )
 _HOOK = re.compile(
@@ -56,13 +58,15 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _SPOKEN = re.compile(
-    r"\b(?:password|passphrase|passcode|api key|token|secret(?: key)?|pin)(?: for [\w ]{1,20})? (?:is|was|to|=)"
+    r"\b(?:password|passphrase|passcode|api key|token|secret(?: key)?|pin)(?: (?:for|of|on) [\w\- ]{1,40}?)?"
+    r" (?:(?:(?:was|has been|got) )?(?:changed|reset|set|rotated)(?: [a-z ]{1,20}?)? to|is|was|to|=)"
     r" [\"'`]?([^\s\"'`，。]{4,128})",
     re.IGNORECASE,
 )
 # a sticky note with the wifi password 3qs*PgC$i9F on it
 _BESIDE = re.compile(
-    r"(?:\b(?:password|passphrase|passcode)\b:? [\"'“`]?|(?:密码|口令) ?)([\x21\x23-\x26\x28-\x5f\x61-\x7e]{6,64})",
+    r"(?:\b(?:password|passphrase|passcode)\b:? [\"'“`]?|(?:密码|口令)(?:还是|是不是|[:：])? ?)"
+    r"([\x21\x23-\x26\x28-\x5f\x61-\x7e]{6,64})",
     re.IGNORECASE,
 )
 # The passcode for the meeting (Blizzard_2019^7) must not be passed on.
