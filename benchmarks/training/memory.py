@@ -42,7 +42,7 @@ def measure(case: dict[str, str | int], base: Path) -> dict[str, float]:
     from danlu.recipe.train import TrainSection
     from danlu.training.activations import set_checkpointing
     from danlu.training.forecast import forecast
-    from danlu.training.method import Preparation, hold, trainable
+    from danlu.training.method import Preparation, hold_for, trainable
     from danlu.training.methods import METHODS as TABLE
     from danlu.training.objective import Example, Piece, collate
     from danlu.training.objectives import OBJECTIVES
@@ -63,8 +63,9 @@ def measure(case: dict[str, str | int], base: Path) -> dict[str, float]:
     before = process.memory_info().rss
     stored = "auto" if method.quantization is None else dtype
     model = load_model(base, dtype=stored, quantization=method.quantization)
-    model = hold(method.prepare(model, Preparation(1, lambda text: [0])), dtype)
+    model = method.prepare(model, Preparation(1, lambda text: [0]))
     set_checkpointing(model, section.checkpointing)
+    hold_for(model, dtype, section, torch.device("cpu"))
     model.train()
     gc.collect()
     optimizer = make_optimizer(trainable(model), section.optimizer)

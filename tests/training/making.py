@@ -21,7 +21,7 @@ from danlu.training.history import read_history
 from danlu.training.loop import TrainingJob
 from danlu.training.method import Method, Preparation, hold
 from danlu.training.methods import METHODS
-from danlu.training.objective import Objective
+from danlu.training.objective import Objective, collate
 from danlu.training.objectives import OBJECTIVES
 from danlu.training.reference import with_reference
 
@@ -110,7 +110,12 @@ def make_job(
         if objective.needs_reference:
             file = work / f"reference-{split}.safetensors"
             examples[split] = with_reference(
-                model, examples[split], file, pad_id=PAD, dtype=given["dtype"], tell=lambda done, total: None
+                model,
+                examples[split],
+                file,
+                collated=lambda some: collate(some, PAD),
+                dtype=given["dtype"],
+                tell=lambda done, total: None,
             )
     model = method.prepare(model, Preparation(5))
     head = objective.head()

@@ -80,6 +80,17 @@ def test_four_bits_take_less_and_an_average_more(tiny_folder: Path) -> None:
     assert averaged.state == 1.5 * plain.state and averaged.total > plain.total
 
 
+def test_frozen_layers_of_a_file_in_bf16_are_held_so_by_the_own_decoder(tmp_path: Path, tiny_folder: Path) -> None:
+    load_model(tiny_folder, dtype=torch.bfloat16).save_pretrained(tmp_path)
+    own, apart = told("lora", tmp_path), told("lora", tmp_path, decoder="transformers")
+    layers = sum(
+        parameter.numel()
+        for name, parameter in load_model(tiny_folder).named_parameters()
+        if ".layers." in name and parameter.ndim == 2
+    )
+    assert apart.weights - own.weights == 2 * layers
+
+
 def test_layers_in_four_bits_are_computed_by_transformers_decoder(tiny_folder: Path) -> None:
     """danlu's decoder cannot take them, so a step keeps what transformers' keeps."""
     four, plain = told("qlora", tiny_folder), told("lora", tiny_folder)

@@ -46,7 +46,14 @@ def answer_log_probability(model: Any, ids: Sequence[int], start: int) -> float:
 def referred(objective: Any, model: Any, samples: list[TrainingSample], folder: Path) -> list[Example]:
     examples = objective.examples(samples)
     file = folder / "reference.safetensors"
-    return with_reference(model, examples, file, pad_id=PAD, dtype=torch.float32, tell=lambda done, total: None)
+    return with_reference(
+        model,
+        examples,
+        file,
+        collated=lambda some: collate(some, PAD),
+        dtype=torch.float32,
+        tell=lambda done, total: None,
+    )
 
 
 def sigmoid(x: float) -> float:

@@ -26,7 +26,7 @@ from danlu.models.heads import attach_head
 from danlu.models.loading import decoder_and_head, empty_model
 from danlu.recipe.train import TrainSection
 from danlu.training.activations import set_checkpointing
-from danlu.training.method import GroupPlan, Method, Preparation, group_plans, hold, trainable
+from danlu.training.method import GroupPlan, Method, Preparation, group_plans, hold, hold_for, trainable
 from danlu.training.objective import Batch, Example, Objective, collate
 from danlu.training.packed.decoder import can_pack
 
@@ -130,8 +130,10 @@ def forecast(
         head = objective.head()
         if head is not None:
             attach_head(model, len(head.labels), seed=0)
-    groups = group_plans(hold(model, dtype))
     set_checkpointing(model, config.checkpointing)
+    if method.quantization is None:
+        hold_for(model, dtype, config, default_device())
+    groups = group_plans(model if method.quantization is None else hold(model, dtype))
     if objective.needs_reference:  # its numbers do not matter here, their place does
         examples = [replace(e, reference=(0.0,) * (len(e.pieces) + len(e.contrast))) for e in examples]
     batch = collate(examples, 0, config.unpadded)

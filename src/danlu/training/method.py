@@ -10,8 +10,11 @@ from typing import Protocol
 
 import torch
 
+from danlu.models.loading import decoder_and_head
 from danlu.models.quantized import Quantization
 from danlu.recipe.optimizer import RateOverride
+from danlu.recipe.train import TrainSection
+from danlu.training.packed.decoder import widens
 
 
 @dataclass(frozen=True)
@@ -114,15 +117,29 @@ def trainable(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
-def hold(model: torch.nn.Module, dtype: torch.dtype) -> torch.nn.Module:
+def hold(model: torch.nn.Module, dtype: torch.dtype, *, narrow: bool = False) -> torch.nn.Module:
     """Keep what trains in fp32, and what is frozen in the format that is computed in. Returns the model.
 
     Updates of a learning rate of 1e-5 are lost in bf16, whose numbers are 1/256 apart; frozen weights lose nothing that
     the computation would not lose anyway.
+
+    Args:
+        model: prepared by a method.
+        dtype: of the computation.
+        narrow: leave frozen matrices of decoder layers in a narrower format of their file, for a decoder that widens
+            each where it multiplies: every number of bf16 and fp16 is one of fp32.
     """
-    for parameter in model.parameters():
+    for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
+        elif narrow and parameter.ndim == 2 and ".layers." in name and parameter.element_size() < dtype.itemsize:
+            continue
         elif parameter.is_floating_point():
             parameter.data = parameter.data.to(dtype)
     return model
+
+
+def hold_for(model: torch.nn.Module, dtype: torch.dtype, config: TrainSection, device: torch.device) -> torch.nn.Module:
+    """`hold`, narrow where danlu's own decoder computes and widens. Activation checkpointing must be set before."""
+    narrow = config.unpadded and widens(decoder_and_head(model)[0], dtype, device)
+    return hold(model, dtype, narrow=narrow)

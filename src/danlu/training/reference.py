@@ -17,7 +17,9 @@ from safetensors.torch import load_file, save_file
 from danlu.data.batches import bucket
 from danlu.models.device import autocast, evaluating
 from danlu.training.cross_entropy import sequence_log_probabilities
-from danlu.training.objective import Example, collate
+from danlu.training.objective import Batch, Example
+
+Collate = Callable[[Sequence[Example]], Batch]
 
 
 def with_reference(
@@ -25,7 +27,7 @@ def with_reference(
     examples: Sequence[Example],
     file: Path,
     *,
-    pad_id: int,
+    collated: Collate,
     dtype: torch.dtype,
     tell: Callable[[int, int], None],
 ) -> list[Example]:
@@ -35,7 +37,8 @@ def with_reference(
         model: before training.
         examples: of one split.
         file: where the numbers are kept; read if it is there.
-        pad_id, dtype: of batches and computation, as in training.
+        collated: from examples to a batch, as in training.
+        dtype: of the computation, as in training.
         tell: told of (done, all) examples.
     """
     if not examples:
@@ -43,7 +46,7 @@ def with_reference(
     if file.is_file():
         numbers = load_file(file)["log_probabilities"].tolist()
     else:
-        numbers = _compute(model, examples, pad_id, dtype, tell)
+        numbers = _compute(model, examples, collated, dtype, tell)
         temporary = file.with_suffix(".part")
         save_file({"log_probabilities": torch.tensor(numbers)}, temporary)
         os.replace(temporary, file)
@@ -57,7 +60,7 @@ def with_reference(
 def _compute(
     model: torch.nn.Module,
     examples: Sequence[Example],
-    pad_id: int,
+    collated: Collate,
     dtype: torch.dtype,
     tell: Callable[[int, int], None],
 ) -> list[float]:
@@ -69,7 +72,7 @@ def _compute(
     found: dict[int, list[float]] = {}
     with evaluating(model):
         for group in bucket(range(len(examples)), sizes, max(2048, max(sizes))):
-            batch = collate([examples[index] for index in group], pad_id).to(device)
+            batch = collated([examples[index] for index in group]).to(device)
             with autocast(device, dtype):
                 numbers = sequence_log_probabilities(model, batch).float().tolist()
             for index in group:

@@ -28,9 +28,9 @@ from danlu.training.history import read_history
 from danlu.training.keeping import HISTORY
 from danlu.training.kept import KEPT, steps_to_keep, write_kept
 from danlu.training.loop import TrainingJob, memory_of, state_of, train, validate
-from danlu.training.method import Method, Preparation, group_plans, hold
+from danlu.training.method import Method, Preparation, group_plans, hold_for
 from danlu.training.methods import METHODS
-from danlu.training.objective import Example, Objective
+from danlu.training.objective import Example, Objective, collate
 from danlu.training.objectives import OBJECTIVES
 from danlu.training.outcome import Outcome
 from danlu.training.packed.decoder import can_pack
@@ -135,8 +135,8 @@ def make_job(
     head = objective.head()
     if head is not None:
         attach_head(model, len(head.labels), seed=given.seed)
-    hold(model, dtype)
     set_checkpointing(model, given.train.checkpointing)
+    hold_for(model, dtype, given.train, device)
     seed_everything(given.seed)
     job = TrainingJob(
         model=model,
@@ -217,14 +217,15 @@ def _with_reference(
         on_event({"event": "progress", "done": done, "total": total, "note": "the model before training"})
 
     if dtype == torch.float32:
-        hold(model, dtype)  # numbers as training will have them; upwards nothing is lost
+        # numbers as training will have them; upwards nothing is lost
+        hold_for(model, dtype, given.train, default_device())
     work.mkdir(parents=True, exist_ok=True)
     return {
         split: with_reference(
             model,
             some,
             work / f"reference-{split}.safetensors",
-            pad_id=given.renderer.pad_id,
+            collated=lambda some: collate(some, given.renderer.pad_id, given.train.unpadded, given.train.gpu),
             dtype=dtype,
             tell=tell,
         )

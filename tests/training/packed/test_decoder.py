@@ -21,7 +21,7 @@ from danlu.training.forecast import LiveBytes
 from danlu.training.method import Preparation, hold
 from danlu.training.objective import collate
 from danlu.training.objectives.sft import Sft
-from danlu.training.packed.decoder import can_pack, lay_end_to_end
+from danlu.training.packed.decoder import can_pack, lay_end_to_end, widens
 from danlu.training.packed.products import FILLED
 from tests.training.making import PAD, assert_close, gradients, made_samples, method_of, section
 
@@ -70,6 +70,33 @@ def both(model: torch.nn.Module, samples: Sequence[TrainingSample]) -> None:
 @pytest.mark.parametrize("method", PACKED_METHODS, ids=lambda method: "-".join(str(v) for v in method.values())[:30])
 def test_it_equals_transformers_and_peft(tiny_folder: Path, method: dict[str, Any]) -> None:
     both(prepared(tiny_folder, method), made_samples(5))
+
+
+@pytest.mark.parametrize("method", [PACKED_METHODS[0], PACKED_METHODS[2], *PACKED_METHODS[4:]], ids=str)
+def test_frozen_matrices_may_stay_in_bf16_and_give_the_same_bits(tiny_folder: Path, method: dict[str, Any]) -> None:
+    found: dict[bool, Any] = {}
+    for narrow in (False, True):
+        model = method_of(section(method=method)).prepare(load_model(tiny_folder, dtype=torch.bfloat16), Preparation(5))
+        assert widens(decoder_and_head(model)[0], torch.float32, torch.device("cpu"))
+        hold(model, torch.float32, narrow=narrow).train()
+        loss = completion_loss(model, collate(SFT.examples(made_samples(5)), PAD))
+        loss.backward()  # type: ignore[no-untyped-call]
+        found[narrow] = (loss, gradients(model), sum(p.numel() * p.element_size() for p in model.parameters()))
+        kinds = {name: p.dtype for name, p in model.named_parameters() if not p.requires_grad and p.ndim == 2}
+        matrices = {dtype for name, dtype in kinds.items() if ".layers." in name}
+        assert matrices == {torch.bfloat16 if narrow else torch.float32}
+        assert {dtype for name, dtype in kinds.items() if ".layers." not in name} <= {torch.float32}
+    assert torch.equal(found[True][0], found[False][0]) and found[True][2] < found[False][2]
+    assert found[True][1].keys() == found[False][1].keys()
+    assert all(torch.equal(found[True][1][name], gradient) for name, gradient in found[False][1].items())
+
+
+def test_what_other_layers_multiply_is_widened_at_once(tiny_folder: Path) -> None:
+    cpu = torch.device("cpu")
+    dora, _ = decoder_and_head(prepared(tiny_folder, {"type": "lora", "rank": 4, "dora": True}))
+    plain, _ = decoder_and_head(prepared(tiny_folder, {"type": "lora", "rank": 4}))
+    assert not widens(dora, torch.float32, cpu), "PEFT's layers multiply as they find it"
+    assert not widens(plain, torch.bfloat16, cpu) and not widens(plain, torch.float32, torch.device("cuda"))
 
 
 @pytest.mark.parametrize("kind", ["lora", "full"])

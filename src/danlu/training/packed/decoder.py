@@ -186,6 +186,14 @@ def can_pack(decoder: Any, training: bool) -> bool:
     return plain and all(_known(module, training) for module in decoder.modules())
 
 
+def widens(decoder: Any, dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether frozen matrices may stay in a narrower format than `dtype`: on a CPU in fp32, by this decoder only.
+
+    It halves what the weights of decoder layers take. On a GPU whose memory counts nobody trains in fp32.
+    """
+    return device.type == "cpu" and dtype == torch.float32 and can_pack(decoder, training=True)
+
+
 def _keeps_some(decoder: Any) -> bool:
     """Whether computing again is told to keep some results, which only transformers' layers do so."""
     how = getattr(decoder, "_gradient_checkpointing_func", None)

@@ -4,8 +4,8 @@
 lists of whole names. Each set was measured once before anything was changed for it; `docs/data/personal-data.md` gives
 the figures of that first sight. The third was written after the changes for the second. The fourth and fifth are two
 halves of what an author wrote who had seen neither the rules nor the other sets, and each from the sixth on is by
-another such author, the eighth and ninth in English only. The scorers are trained on the second, third, sixth and tenth,
-that of English names on the fourth too. Nobody has read the errors in the fifth: keep it so.
+another such author, the eighth and ninth in English only. The scorers are trained on the second, third, sixth and
+tenth, that of English names on the fourth too. Nobody has read the errors in the fifth: keep it so.
 
 From the tenth on the authors made the values as well as the sentences, which found more than all before: values by one
 hand only show what that hand knows. `*_documents.jsonl` holds 160 documents of each.
