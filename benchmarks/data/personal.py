@@ -36,6 +36,13 @@ from tests.data.personal.score import Score
 from danlu.data.personal import find, find_many
 
 SIZE = 279
+
+
+def _kept(seed: int, count: int, *, language: str, part: str) -> list[Document]:
+    """The same documents for every seed."""
+    return unseen.kept(language, part)[:count]
+
+
 SETS: dict[str, Callable[..., list[Document]]] = {
     "first": partial(documents, held_out=True),
     "second": unseen.documents,
@@ -46,6 +53,7 @@ SETS: dict[str, Callable[..., list[Document]]] = {
     "seventh": partial(unseen.documents, part="seventh"),
     "eighth": partial(unseen.documents, part="eighth"),
     "ninth": partial(unseen.documents, part="ninth"),
+    **{part: partial(_kept, part=part) for part in ("tenth", "eleventh", "twelfth")},
 }
 
 

@@ -126,6 +126,20 @@ def test_kto_does_not_depend_on_how_a_step_is_cut(before: Any, after: Any, tmp_p
     assert sum(objective.loss(after, part).item() for part in parts) == pytest.approx(expected, rel=1e-5)
 
 
+def test_kto_validates_the_same_however_it_is_cut(tiny_folder: Path, tmp_path: Path) -> None:
+    found = []
+    for tokens in (16, 4096):
+        batch = {"step_tokens": 4096, "micro_tokens": tokens}
+        config = section(objective={"type": "kto"}, optimizer={"learning_rate": 1e-2}, max_steps=3, batch=batch)
+        job = make_job(tiny_folder, tmp_path / str(tokens), config, made_pairs(4), validation=made_pairs(6, seed=5))
+        with torch.no_grad():  # a model that differs from the one before training
+            for name, parameter in job.model.named_parameters():
+                if "lora_B" in name:
+                    parameter.copy_(torch.linspace(-0.3, 0.3, parameter.numel()).view_as(parameter))
+        found.append(validate(job))
+    assert found[0] == pytest.approx(found[1], rel=1e-4)
+
+
 def test_kto_reads_an_answer_to_another_question_beside_each() -> None:
     for example in Kto(KtoObjective()).examples(made_pairs(3)):
         (beside,) = example.contrast

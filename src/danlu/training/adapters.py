@@ -48,6 +48,12 @@ def add_lora(
             fix="the experts of a mixture are a group of their own: 'experts'",
         )
     alpha = settings.alpha if settings.alpha is not None else 2.0 * settings.rank
+    singular = settings.init == "pissa"
+    if singular:
+        weights = [cast(torch.nn.Linear, model.get_submodule(name)).weight for name in chosen]
+        for weight in weights:  # what is left of one without its largest part would be rounded in bf16
+            weight.data = weight.data.float() if weight.is_floating_point() else weight.data
+        singular = not any(weight.is_meta for weight in weights)  # a forecast has none to look for values in
     ranks = {name: rank for name in chosen if (rank := _own_rank(name, settings, layers)) is not None}
     if settings.experts and not any(name.endswith(_EXPERTS[0]) for name, _ in model.named_parameters()):
         raise UserError("the model has no experts", where="train.method.experts", fix="leave 'experts' out")
@@ -64,7 +70,7 @@ def add_lora(
             alpha_pattern={name: _same_scale(alpha, settings, rank) for name, rank in ranks.items()},
             use_rslora=settings.rank_stabilized,
             use_dora=settings.dora,
-            init_lora_weights=cast(Any, "pissa_niter_16" if settings.init == "pissa" else True),
+            init_lora_weights=cast(Any, "pissa_niter_16" if singular else True),
             bias="none",
             task_type="CAUSAL_LM",
         )
@@ -93,7 +99,8 @@ def save_adapter(model: torch.nn.Module, folder: Path) -> None:
 
 def adapter_state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     """A copy of the adapter's tensors on the CPU, by PEFT's names."""
-    return {name: value.detach().cpu().clone() for name, value in get_peft_model_state_dict(model).items()}
+    values = {name: value.detach() for name, value in get_peft_model_state_dict(model).items()}
+    return {name: value if value.is_meta else value.cpu().clone() for name, value in values.items()}
 
 
 def save_difference(model: torch.nn.Module, initial: Initial, folder: Path) -> None:

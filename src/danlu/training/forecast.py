@@ -131,9 +131,8 @@ def forecast(
         if head is not None:
             attach_head(model, len(head.labels), seed=0)
     set_checkpointing(model, config.checkpointing)
-    if method.quantization is None:
-        hold_for(model, dtype, config, default_device())
-    groups = group_plans(model if method.quantization is None else hold(model, dtype))
+    held = hold_for(model, dtype, config, default_device()) if method.quantization is None else hold(model, dtype)
+    groups = group_plans(held)
     if objective.needs_reference:  # its numbers do not matter here, their place does
         examples = [replace(e, reference=(0.0,) * (len(e.pieces) + len(e.contrast))) for e in examples]
     batch = collate(examples, 0, config.unpadded)

@@ -262,9 +262,11 @@ def validate(job: TrainingJob, step: int = 0, memory: Memory | None = None) -> d
 
     def measure(groups: Sequence[tuple[int, ...]]) -> dict[str, torch.Tensor]:
         sums: dict[str, torch.Tensor] = {}
+        batches = [_batch(job, [job.validation[index] for index in group]) for group in groups]
         with evaluating(job.model):
-            for group in groups:
-                batch = _batch(job, [job.validation[index] for index in group])
+            with autocast(_device(job.model), job.dtype):
+                job.objective.before_step(job.model, batches)
+            for batch in batches:
                 with autocast(batch.input_ids.device, job.dtype):
                     found = job.objective.measure(job.model, batch)
                 for name, value in found.items():

@@ -140,6 +140,9 @@ def hold(model: torch.nn.Module, dtype: torch.dtype, *, narrow: bool = False) ->
 
 
 def hold_for(model: torch.nn.Module, dtype: torch.dtype, config: TrainSection, device: torch.device) -> torch.nn.Module:
-    """`hold`, narrow where danlu's own decoder computes and widens. Activation checkpointing must be set before."""
+    """`hold`, narrow where danlu's own decoder computes and widens.
+
+    To be called again when something changes who computes: what is narrow is widened then.
+    """
     narrow = config.unpadded and widens(decoder_and_head(model)[0], dtype, device)
     return hold(model, dtype, narrow=narrow)

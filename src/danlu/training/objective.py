@@ -150,7 +150,7 @@ class Objective(Protocol):
         ...
 
     def before_step(self, model: torch.nn.Module, batches: Sequence[Batch]) -> None:
-        """Look at all micro-batches of a step before the first is learned."""
+        """Look at all micro-batches of a step, or of a validation, before the first is learned or measured."""
         ...
 
     def loss(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:

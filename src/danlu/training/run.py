@@ -217,15 +217,18 @@ def _with_reference(
         on_event({"event": "progress", "done": done, "total": total, "note": "the model before training"})
 
     if dtype == torch.float32:
-        # numbers as training will have them; upwards nothing is lost
-        hold_for(model, dtype, given.train, default_device())
+        # Numbers as training will have them, upwards nothing is lost; nothing trains yet
+        before = [parameter.requires_grad for parameter in model.parameters()]
+        hold_for(model.requires_grad_(False), dtype, given.train, default_device())
+        for parameter, trains in zip(model.parameters(), before, strict=True):
+            parameter.requires_grad_(trains)
     work.mkdir(parents=True, exist_ok=True)
     return {
         split: with_reference(
             model,
             some,
             work / f"reference-{split}.safetensors",
-            collated=lambda some: collate(some, given.renderer.pad_id, given.train.unpadded, given.train.gpu),
+            collated=lambda group: collate(group, given.renderer.pad_id, given.train.unpadded, given.train.gpu),
             dtype=dtype,
             tell=tell,
         )

@@ -17,10 +17,10 @@ _NUM = (
 )
 _UNIT = (
     r"(?:号院|号楼|号(?:之[一二三四五六七八九十])?|弄|支弄|栋|幢|座|楼|层|单元|室|房|户|村民小?组|小组|组|社(?![区会保交])|队|排|期|区|"
-    r"门(?![口外前卫诊])|铺|甲|乙)"
+    r"门(?![口外前卫诊])|铺|[甲乙](?![街镇乡村路]))"
 )
 _STREET = "路街道巷弄里段同线"
-_ESTATE = "组村镇乡苑园区城寓厦场府湾庭邸居轩阁屯寨庄心际坊院都郡墅堡峰岛洲"
+_ESTATE = "村镇乡苑园区城寓厦场府湾庭邸居轩阁屯寨庄心际坊院都郡墅堡峰岛洲"
 _NOT_IN_NAME = "的在有是和与到从附近旁边对面，。；：、！？了着过请把被给将您你我他她它这那哪们"
 _NAME = f"[^\\W\\d_{_NOT_IN_NAME}]"
 # What an estate between a house number and a building may be called, 和平里小区, 锦绣江南; no verbs of delivery
@@ -28,16 +28,19 @@ _CALLED = (
     "(?:和(?=[平谐睦顺美泰苑园府居庭城])|(?<=[万丰嘉祥永泰兴融宏瑞康])和|"
     f"[^\\W\\da-zA-Z_{_NOT_IN_NAME}送寄收找打电话联系订退换取拨号])"
 )
-_FLATS = r"[0-9]{1,3}-[0-9]{1,2}-[0-9]{3,4}(?![0-9]|-[0-9])"
+_FLATS = r"[0-9]{1,3}-[0-9]{1,2}-(?!(?:19|20)[0-9]{2})[0-9]{3,4}(?![0-9]|-[0-9])"
+_ARABIC = r"(?:[0-9]{1,4}[A-Z]?|[A-Z][0-9]{0,2})"
 _ANCHOR = re.compile(
-    rf"[{_STREET}{_ESTATE}查](?<![^嘎]查)(?:[东西南北中](?:段|区|街|路|里)?|[一二三四五六七八九十]段|[一二三四五六七八九十1-9]期|"
+    rf"[{_STREET}{_ESTATE}查组](?<![^嘎]查)(?:(?<!组)|(?<=村.组)|(?<=村..组)|(?<=村...组))(?:[东西南北中](?:段|区|街|路|里)?|[一二三四五六七八九十]段|[一二三四五六七八九十1-9]期|"
     rf"[A-Z]区)? ?"
     rf"(?:第)?(?P<number>{_NUM}) ?(?P<unit>{_UNIT})"
 )
-# A building needs no estate's suffix where more follows, 春江花月19栋B座2702, nor flats a unit: 东方名城6-4-1105.
+# A building needs no estate's suffix where a flat follows, 春江花月19栋B座2702, nor flats a unit: 东方名城6-4-1105.
 _BUILDING = re.compile(
-    rf"(?![号码分数])[\u4e00-\u9fff](?:(?P<number>{_NUM}) ?(?P<unit>号楼|[栋幢座])"
-    rf"(?= ?{_NUM} ?(?:单元|[层楼室号门座栋])|[0-9]{{3,4}}(?![0-9]))|(?P<flats>{_FLATS}))"
+    r"(?![号码分数有建括是各和共了的新])[\u4e00-\u9fff](?:(?P<number>[0-9A-Z]{1,4}) ?(?P<unit>号楼|[栋幢]|(?<=[A-Z])座)"
+    r"(?= ?[0-9A-Z]{1,3}(?:单元|[座门])| ?[0-9]{1,2}[楼层][0-9A-Z]{1,4}[室号房]|"
+    r" ?[0-9]{3,4}(?![0-9套户人米个层年月元万]))|"
+    rf"(?P<flats>{_FLATS}))"
 )
 _BUILT = re.compile(r"号楼|[栋幢座] ?[0-9A-Za-z一二三四五六七八九十]|[0-9]-[0-9]{1,2}-[0-9]{3}")
 # Where two streets meet: 文三路与翠竹路交叉口东28米
@@ -47,11 +50,14 @@ _CROSSING = re.compile(
 # A number behind a building's name needs no unit: 国贸大厦1208.
 _ROOM = re.compile(r"(?:大厦|公寓|广场|中心|花园|小区|家园|新村) ?[A-Z]?[0-9]{3,5}(?![0-9年月日元人平米个家])")
 _TAIL = re.compile(
-    rf"(?: ?(?:第?{_NUM} ?{_UNIT}(?:院|楼)?|附{_NUM}号|[东西南北中][区楼座塔院](?=[0-9A-Za-z])|"
+    rf"(?: ?(?:第?{_NUM} ?{_UNIT}(?:院|楼)?|附{_NUM}号|"
+    rf"[东西南北中][区楼座塔院](?=[0-9A-Za-z])|"
     rf"{_FLATS}|\([东西南北]\S{{0,4}}\)|"
-    rf"{_CALLED}{{2,8}}?(?:[东西南北中]区)?(?={_NUM} ?(?:号楼|[栋幢座层楼室房]|单元)|{_FLATS})|"
+    rf"{_CALLED}{{2,8}}?(?:[东西南北中]区)?"
+    rf"(?={_ARABIC} ?(?:号楼|[栋幢座]|单元|[层楼室房](?=[0-9A-Z]|[^\w]|$))|{_FLATS})|"
     rf"{_CALLED}{{1,8}}?(?:小区|花园|家园|公寓|新村|社区|公馆|[苑园府庭湾])(?= ?[0-9]{{1,3}}号)|"
-    rf"{_CALLED}{{2,6}}[一壹]号{_CALLED}{{0,4}}(?=[0-9])|(?<=号)(?:商铺|底商|门面房?|铺面)|{_CALLED}{{1,4}}组(?=[0-9])|"
+    rf"{_CALLED}{{2,6}}[一壹]号{_CALLED}{{0,4}}(?=[0-9])|(?<=号)(?:商铺|底商|门面房?|铺面)|"
+    rf"(?<=村){_CALLED}{{1,4}}组(?=[0-9])|"
     rf"{_NAME}{{1,10}}?(?:大厦|广场|花园|小区|公寓|家园|新村|社区|中心|大楼|国际|园区|产业园|科技园|创业园|工业园|"
     rf"软件园|写字楼|宿舍楼?|"
     rf"[苑园城庭府湾邸居轩阁楼院都郡墅])"
@@ -70,10 +76,13 @@ _STOP = re.compile(
     r"发到|前往|改为|改成|填写|"
     r"为(?!民)|是|在|到|于|至(?!善|诚|德)|往(?!流)|去|从|的|(?<![万丰嘉祥永泰兴融宏瑞康])和(?![平谐睦义顺静田硕龙县])|与|及|跟|叫|给|把|(?<!干)将|被|了|着|"
     r"请|您|你|我[家们]?|他[家们]?|"
-    r"她[家们]?|它|这|那|住|:|,|;|户籍|收货|收件|联系人|货)"
+    r"她[家们]?|它|这|那|住|:|,|;|收货|收件|联系人|货)"
 )
 # What begins with a town and stands behind a mark or a space: 塘厦镇红星村10组
-_TOWN = re.compile("[\u4e00-\u9fff]{1,4}(?:镇|乡|街道)(?! ?$)")
+_TOWN = re.compile(
+    "(?![^镇乡道]{0,3}[城乡古小各全本该老集的这那]镇|[^乡]{0,3}[老各全本该城的]乡)"
+    "[\u4e00-\u9fff]{2,4}(?:镇|乡|街道)(?! ?$)"
+)
 _COMPANY = re.compile("公司|集团|厂")
 _PLACE_TAGS = frozenset(words("ns nr nz n nt j f b m eng x vn an a nrt nrfg ng i l s q zg z g"))
 
@@ -109,7 +118,7 @@ def addresses(text: str) -> Iterator[Span]:
         groups = match.groupdict()
         span = _around(text, match.start() + 1, match.end(), done, groups.get("unit") or "-")
         numbered = span is not None and ("number" in groups or span.end > match.end())
-        if span is not None and (groups.get("unit") or (numbered and span.confidence > 0.7)):
+        if span is not None and (groups.get("unit") or (numbered and span.confidence > 0.9)):
             yield span
             done = span.end
     for match in _ROOM.finditer(text):
@@ -135,7 +144,7 @@ def _around(text: str, name_end: int, number_end: int, floor: int, unit: str) ->
         return None
     if levels or labelled:
         return Span(start, end, "CN_ADDRESS", 0.95)
-    weak = unit in "层楼期区组队排门甲乙铺" and end == number_end
+    weak = unit in "层楼期区组队排门甲乙铺社" and end == number_end
     if not street and (weak or (end == number_end and unit in "号座房户")):
         return Span(start, end, "CN_ADDRESS", 0.4)
     return Span(start, end, "CN_ADDRESS", 0.6 if weak else 0.8)
@@ -167,7 +176,7 @@ def _level_ends(text: str, low: int, at: int) -> bool:
     if text[at - 1] in "省市区县州镇乡路国" or text[at - 2 : at] == "街道":
         return True
     _, short, _ = _regions()
-    return any(text[max(low, at - size) : at] in short for size in (2, 3))
+    return any(text[max(low, at - size) : at] in short for size in (2, 3, 4))
 
 
 def _first_region(window: str) -> tuple[int, int] | None:

@@ -192,7 +192,7 @@ def _spaced(text: str) -> Iterator[Span]:
     for match in _APART.finditer(text):
         surname, given = match.groups()
         place = name_tables().rank.get(surname, 999)
-        if place < 200 and name_characters().get(given, (-5.0, 0.0))[0] > 0.5:
+        if place < 200 and not is_known(surname + given) and name_characters().get(given, (-5.0, 0.0))[0] > 0.5:
             yield Span(match.start(), match.end(), "CN_NAME", 0.7)
 
 

@@ -30,10 +30,11 @@ _PLACEHOLDER = re.compile(r"x{2,}|\*+|your.?(?:name|email|mail|address)?|git|som
 
 _IPV4 = re.compile(r"[0-9]{1,3}\.(?:\d{1,3}\.){2}\d{1,3}(?![0-9A-Za-z_]|\.\d|-\d)")
 _IPV6 = re.compile(
-    r"(?<![0-9A-Za-z_.])(?<![0-9A-Fa-f:]:)(?:[0-9A-Fa-f]{1,4}|(?=::))(?::{1,2}[0-9A-Fa-f]{0,4}){2,7}(?:(?<=:)"
+    r"(?<![0-9A-Za-z_.])(?:[0-9A-Fa-f]{1,4}|(?=::))(?::{1,2}[0-9A-Fa-f]{0,4}){2,7}(?:(?<=:)"
     r"(?:\d{1,3}\.){3}\d{1,3})?(?:%\w+)?(?![0-9A-Za-z_]|:[0-9A-Fa-f:]|\.\d)"
 )
 
+_GROUP_BEFORE = re.compile(r"(?:(?<![0-9A-Za-z])[0-9A-Fa-f]{1,4}|:):$")
 _C = "[0-9A-HJ-NPQRTUWXYa-hj-npqrtuwxy]"
 _USCC = re.compile(
     rf"(?:{_C}{{2}}([- ]?)\d{{6}}\1(?:{_C}{{8}}\1{_C}{{2}}|{_C}{{9}}\1{_C})|{_C}{{2}}\d{{6}}[- ]{_C}{{10}}|"
@@ -116,7 +117,8 @@ def _addresses(text: str) -> Iterator[Span]:
         value = match.group()
         if value.endswith(":") and not value.endswith("::"):
             value, end = value[:-1], end - 1  # a colon that belongs to the sentence
-        if len(value.replace(":", "")) < 4 or not any(c.isdigit() for c in value):
+        inside = _GROUP_BEFORE.search(text, max(0, match.start() - 6), match.start()) is not None  # of a longer row
+        if inside or len(value.replace(":", "")) < 4 or not any(c.isdigit() for c in value):
             continue
         try:
             ipaddress.IPv6Address(value)
@@ -186,7 +188,7 @@ def _passports(text: str) -> Iterator[Span]:
         behind = "护照" in text[match.end() : match.end() + 6]
         labelled = behind or PASSPORT_LABEL.search(before(text, match.start())) is not None
         if not labelled and len(value) < match.end() - match.start():
-            continue  # Plan B 12345678
+            continue  # Plan D 12345678
         if not labelled and (not value[0].isupper() or is_other_number(text, match.start(), match.end())):
             continue
         loose = value[0].upper() not in "EG"

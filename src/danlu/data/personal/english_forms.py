@@ -9,7 +9,7 @@ import re
 from functools import cache
 
 from danlu.data.personal.english_words import LOWER, UPPER, WORD
-from danlu.data.personal.tables import words
+from danlu.data.personal.tables import table, words
 
 _CAPITALS = re.compile(
     rf"(?<![{UPPER}{LOWER}0-9_@/#&-])[{UPPER}][{UPPER}'’-]+"
@@ -44,14 +44,39 @@ REVERSED = re.compile(
     rf"(?P<last>(?:(?:van|von|de|der|den|ter|la|di|da|del|el|al|bin|'t|’t) )*{WORD}(?: {WORD})?), "
     rf"(?P<first>{WORD}(?: {WORD}| [{UPPER}]\.)?)(?![{LOWER}{UPPER}0-9_@]|-[{LOWER}{UPPER}])"
 )
-# A field of a form, a cell of a table, a line of a list
-_FIELD_BEFORE = re.compile(r"(?:^|[\n\t;|\"“(]|: ?|\s{2}|(?:^|\n) ?\d{1,3}[.)] |\bon |\bby |\bfor |\bto )$")
-_FIELD_AFTER = re.compile(r"\s*(?:$|[\n\t;|\"”<)]|,? ?(?:M\.?D|D\.?O|R\.?N|Ph\.?D|Esq|DDS)\b|\s{2}| - | \(| came | \d)")
+# Whose field it is; a cell of a table or a quoted value; the beginning of a line or of a numbered one
+_PERSONS = re.compile(
+    r"(?:name|employee|patient|victim|claimant|guarantor|plaintiff|defendant|customer|client|contact|physician|doctor|"
+    r"surgeon|an[ae]+sthe\w+|scrub|nurse|student|teacher|applicant|tenant|landlord|cardholder|holder|insured|beneficiary|"
+    r"party|complainant|suspect|witness|officer|author|from|to|cc|attn|signed|by|passenger|guest|member|candidate|"
+    r"resident|owner|driver|caller|consignee|recipient|sender|payee|payer|attendee|spouse|parent|mother|father|kin|"
+    r"provider|attending|trustee|director|manager|agent|seller|buyer|lessee|lessor|borrower)\b[^\n:]{0,12}: ?[\"“]?$",
+    re.IGNORECASE,
+)
+_CELL = re.compile(r"[\t\"“]$|[|;] ?\"?$")
+_LINE = re.compile(r"(?:^|\n) ?(?:\d{1,3}[.)] )?$")
+_END = re.compile(r"\s*(?:$|[\n\t;|\"”<)]|,? ?(?:M\.?D|D\.?O|R\.?N|Ph\.?D|Esq|DDS)\b|\s{2}| - | \(| \d)")
 
 
-def in_a_field(text: str, start: int, end: int) -> bool:
-    """Whether what stands there fills a field by itself."""
-    return _FIELD_BEFORE.search(text, max(0, start - 6), start) is not None and bool(_FIELD_AFTER.match(text, end))
+def is_in_a_field(text: str, start: int, end: int) -> bool:
+    """Whether a person's field, or a cell of a table, begins here and ends there."""
+    before = text[max(0, start - 40) : start]
+    return bool(_END.match(text, end) and (_PERSONS.search(before) or _CELL.search(before)))
+
+
+def is_a_line(text: str, start: int, end: int) -> bool:
+    """Whether a line begins here, numbered or not, and goes no further than its first part."""
+    return bool(_END.match(text, end) and _LINE.search(text, max(0, start - 7), start))
+
+
+@cache
+def _places() -> frozenset[str]:
+    return frozenset(word.lower() for word in table("english_names")["places"])
+
+
+def is_place(word: str) -> bool:
+    """Whether what stands behind a comma is a country or a state: Nairobi, Kenya; HOUSTON, TX."""
+    return len(word) < 3 or word.lower() in _places()
 
 
 _PINYIN = re.compile(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from danlu.data.personal.english_features import (
     LONGEST,
@@ -15,7 +16,15 @@ from danlu.data.personal.english_features import (
     right_features,
     sizes,
 )
-from danlu.data.personal.english_forms import REVERSED, in_a_field, is_pinyin_given, pinyin_surnames, usual_case
+from danlu.data.personal.english_forms import (
+    REVERSED,
+    is_a_line,
+    is_in_a_field,
+    is_pinyin_given,
+    is_place,
+    pinyin_surnames,
+    usual_case,
+)
 from danlu.data.personal.english_words import (
     LOWER,
     UPPER,
@@ -71,26 +80,39 @@ _UNLIKELY = -99.0
 def english_names(text: str) -> Iterator[Span]:
     """Spans of names, without titles; the text is folded."""
     written, capitals = usual_case(text)
-    yield from _surname_first(written)
+    for span in _surname_first(written):
+        yield replace(span, confidence=min(span.confidence, 0.7)) if text[span.start : span.end].isupper() else span
     for parts in runs(written):
-        row = [*_in_run(written, parts), *_spelt_from_chinese(parts)]
+        row = list(_in_run(written, parts)) or list(_spelt_from_chinese(parts))
         if capitals and any(low < parts[-1].end and parts[0].start < high for low, high in capitals):
-            for span in row:
-                if not text[span.start : span.end].isupper():
-                    yield span
-                elif any(part.kind[:2] != "--" for part in parts if span.start <= part.start < span.end):
-                    yield replace(span, confidence=min(span.confidence, 0.7))
-        else:
-            yield from row
+            row = [
+                span for span in row if not text[span.start : span.end].isupper() or _is_in_capitals(text, parts, span)
+            ]
+        yield from row
+
+
+_LED = re.compile(r"(?:[:：]|\bNAME|\bOF|\bBY|\bAND|,|v\.)\s?$|[\u4e00-\u9fff]\s?$")
+
+
+def _is_in_capitals(text: str, parts: Sequence[Part], span: Span) -> bool:
+    """Whether a name in capitals is one: some table knows a word of it, and no heading or brand is written so."""
+    own = [part for part in parts if span.start <= part.start < span.end]
+    famous = english_tables().famous
+    if any(f"{first.key} {second.key}" in famous for first, second in pairwise(parts)):
+        return False
+    if all(part.kind[:2] == "--" for part in own):
+        return False
+    led = _LED.search(text, max(0, span.start - 6), span.start) is not None
+    return led or not any(len(part.key) > 1 and is_ordinary(part.key) for part in own)
 
 
 def _surname_first(text: str) -> Iterator[Span]:
     for comma in _COMMA.finditer(text):
-        words = _LAST_WORDS.search(text, max(0, comma.start() - 36), comma.start())
-        match = REVERSED.match(text, words.start()) if words else None
-        while match is None and words is not None:  # Surname Street, Mary: without the first word
-            words = _LAST_WORDS.search(text, words.start() + 1, comma.start())
-            match = REVERSED.match(text, words.start()) if words else None
+        last = _LAST_WORDS.search(text, max(0, comma.start() - 36), comma.start())
+        match = REVERSED.match(text, last.start()) if last else None
+        while match is None and last is not None:  # Surname Street, Mary: without the first word
+            last = _LAST_WORDS.search(text, last.start() + 1, comma.start())
+            match = REVERSED.match(text, last.start()) if last else None
         span = _reversed(text, match) if match else None
         if span:
             yield span
@@ -140,10 +162,20 @@ _STREETS = frozenset(
 _HOUSE = re.compile(r"(?<![0-9A-Za-z])[0-9]{1,5}[A-Za-z]? $")
 
 
+_AT = re.compile(r"(?:\b(?:at|near|of|to|on|from|in|is|outside|by)|[Aa]ddress:?|,) [0-9]{1,5}[A-Za-z]? $")
+_SURNAMES_TOO = frozenset(words("lane court close way place grove hill walk"))
+
+
 def _is_street(text: str, parts: Sequence[Part]) -> bool:
-    """Whether a house number stands in front and a street's word in the row: 358 Ruby Lane."""
+    """Whether a house number stands in front and a street's word in the row: 12 Prince George Terrace.
+
+    A word that is a surname as well counts only where the number stands in a place: near 51 Ruby Lane, but not in
+    Room 12 Mary Lane.
+    """
     start = parts[0].start
-    return any(part.key in _STREETS for part in parts[1:]) and bool(_HOUSE.search(text, max(0, start - 8), start))
+    kinds = {part.key for part in parts[1:]} & _STREETS
+    where = _AT if kinds <= _SURNAMES_TOO else _HOUSE
+    return bool(kinds) and bool(where.search(text, max(0, start - 20), start))
 
 
 def _is_initial(part: Part) -> bool:
@@ -233,9 +265,14 @@ def _named(part: Part, confidence: float) -> Span:
 
 
 def _reversed(text: str, match: re.Match[str]) -> Span | None:
-    if in_a_field(text, match.start(), match.end()):
+    if is_place(match["first"]):
+        return None
+    if is_in_a_field(text, match.start(), match.end()):
         return _in_usual_order(match)
     t = english_tables()
+    if is_a_line(text, match.start(), match.end()):
+        known = _is_family(key_of(match["last"].split()[-1])) and _is_given(key_of(match["first"].split()[0]))
+        return _in_usual_order(match) if known else None
     second = match["first"].partition(" ")[2]
     behind = text[match.end() : match.end() + 3]
     if " " in match["last"] or (second and not second.endswith(".")) or re.match(rf" [{UPPER}][{LOWER}]", behind):

@@ -145,8 +145,8 @@ def kind_of(token: str) -> str:
 # They begin a sentence and no name: As Mary Smith's report says.
 _OPENERS = frozenset(
     words(
-        "As When If While Since Because After Before Although Though Until Unless Whether That Then So But And Or Nor "
-        "Yet For At In On By From To With Of Via Per Is Are Was Did Does Has Had Can Could Please"
+        "As When If While Since Because After Before Although Though Until Unless Whether That Then But And Yet "
+        "For At In On By From To With Of Is Are Was Does Has Had Could Please"
     )
 )
 

@@ -26,7 +26,7 @@ _TEL_BEFORE = re.compile(r"(?:tel|phone|mobile|cell|fax|(?:^|[^a-z])[mtp])$", re
 _MOBILE = re.compile(
     r"(?:\(?(?:\+|00)\s?86\)?[- ]?|\(86\)[- ]?|86[- ]?)?"
     r"1[3-9]\d(?:\d{8}|([- .])\d{4}\1\d{4}|\d([- .])\d{3}\2\d{4}|([- ])\d{3}\3\d{5}|[- ]?\d{4}[- ]\d{4}|"
-    r"-\d{8}|([- ])(?:\d{3}\4\d{2}\4\d{3}|\d{3}\4\d{3}\4\d{2}|\d{2}\4\d{3}\4\d{3}))" + _R_LETTERS
+    r"(?P<rare>-\d{8}|([- ])(?:\d{3}\5\d{2}\5\d{3}|\d{3}\5\d{3}\5\d{2}|\d{2}\5\d{3}\5\d{3})))" + _R_LETTERS
 )
 _AREA2 = r"10|2[0-57-9]"
 _AREA3 = (
@@ -73,13 +73,15 @@ _BARE = re.compile(r"(?:1?[2-9]\d{2}[2-9]\d{6}|[2-9]\d{2}[-. ]\d{4}|0\d{2,4}[ -]
 _HOME = re.compile(
     r"(?:\(0\d{1,5}\) ?\d{3,4}[ -]?\d{3,4}|0[1-9](?:([ .-])\d{2}){4}|0\d{1,2}-\d{4}-\d{4}|0[1-9]\d{3} \d{5,6}|"
     r"0\d{1,4}[ -]\d{3,4} \d{3,4}|0\d{1,4}-\d{3}-\d{4}|"
-    r"0\d{2}[ -]\d{3} \d{2} \d{2}|0\d{3} \d{7}|0\d{2,4} ?/ ?\d{4,8}|07\d{9}|[6-9]\d{4} \d{5}|\([1-9]\d\) 9\d{4}-\d{4})"
+    r"0\d{2}[ -]\d{3} \d{2} \d{2}|0\d{3} \d{7}|(?P<told>0\d{2,4} ?/ ?\d{4,8}|[6-9]\d{4} \d{5})|07\d{9}|"
+    r"\([1-9]\d\) 9\d{4}-\d{4})"
     r"(?:,?\s?(?:ext(?:ension|n)?\.?|x|#)\s?\d{1,6})?" + _R
 )
 _HAN = re.compile("[\u4e00-\u9fff]")
 _CHINA = re.compile(
     r"Chin(?:a|ese)|Beijing|Shanghai|Shenzhen|Guangzhou|Hangzhou|Nanjing|Chengdu|Wuhan|Tianjin|Chongqing|\+86|RMB|CNY"
 )
+_JOINED = re.compile(r"0\d{2,3}-\d{7,8}(?!\d)")
 _LONDON = re.compile(r"\(?020\)? [378]\d{3} \d{4}")
 _HOTLINE = re.compile(r"toll|hotline|helpline|customer|support|service|sales|order", re.IGNORECASE)
 _TOLL_FREE = frozenset(words("400 800 888 877 866 855 844 833 822 900"))
@@ -89,8 +91,21 @@ def _digits(value: str) -> str:
     return re.sub(r"\D", "", value)
 
 
+# What leads to a number, or to whom it belongs
+_CALL = re.compile(
+    r"(?:电话|手机|打|拨|联系|家长|微信|致电|号码|[Tt]el|[Mm]ob|[Pp]hone|[Cc]all|[Cc]ell)[^0-9\n。;]{0,12}$|[(,] ?$"
+)
+_DAY = re.compile(r"-(?:19|20)\d{2}[01]\d[0-3]\d$")
+
+
 def _mobile(match: re.Match[str], text: str) -> float:
     digits = _digits(match.group())[-11:]
+    if match["rare"] and (
+        _DAY.search(match.group())
+        or _goes_on(match, text)
+        or not (_CALL.search(before(text, match.start())) or "微信" in text[match.end() : match.end() + 6])
+    ):
+        return 0.0
     if digits[3:] == "00000000" or len(set(digits[1:])) == 1:
         return 0.0  # a placeholder
     return 0.3 if is_other_number(text, match.start(), match.end()) else 0.95
@@ -106,7 +121,8 @@ def _landline(match: re.Match[str], text: str) -> float:
         return 0.0
     if is_other_number(text, match.start(), match.end()):
         return 0.3
-    if not (match["i2"] or match["i3"] or _HAN.search(text)) and (_LONDON.fullmatch(number) or not _CHINA.search(text)):
+    abroad = not (match["i2"] or match["i3"] or _HAN.search(text) or _JOINED.match(number))
+    if abroad and (_LONDON.fullmatch(number) or not _CHINA.search(text)):
         return 0.0  # London or Mumbai, not Guangzhou or Tianjin
     if re.fullmatch(r"\d{4} \d{4} \d{4}", number) and _goes_on(match, text):
         return 0.0
@@ -235,7 +251,9 @@ def _home(match: re.Match[str], text: str) -> float:
         return 0.0
     if PHONE_LABEL.search(before(text, match.start(), 24)):
         return 0.75
-    return 0.0 if _HAN.search(text) else 0.65
+    groups = re.findall(r"\d+", match.group())
+    rows = {len(group) for group in groups} == {4} or (len(groups) > 3 and groups == sorted(groups))  # times, draws
+    return 0.0 if match["told"] or rows or _HAN.search(text) else 0.65
 
 
 # kind, pattern, judge, the fewest digits of a run in which it can stand

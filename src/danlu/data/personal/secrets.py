@@ -53,12 +53,13 @@ _LABEL = re.compile(
     r"app[_\- ]?key|client[_\- ]?secret|auth[_\- ]?token|access[_\- ]?token|refresh[_\- ]?token|"
     r"session[_\- ]?token|api[_\- ]?token|"
     r"private[_\- ]?key|encryption[_\- ]?key|signing[_\- ]?key|secret|token|passwd|password|passphrase|"
-    r"pass[_\- ]?code|passcode|pwd|credentials?|pass(?==)|(?<![A-Za-z] )pass))"
+    r"pass[_\- ]?code|passcode|pwd|credentials?))"
     r"[\"']?\s{0,3}(?::=|=>|=|:|：)\s{0,3}([\"']?)([^\s\"'，。；、）】》\u4e00-\u9fff]{4,256})",
     re.IGNORECASE,
 )
 _SPOKEN = re.compile(
-    r"\b(?:password|passphrase|passcode|api key|token|secret(?: key)?|pin)(?: (?:for|of|on) [\w\- ]{1,40}?)?"
+    r"\b(?:password|passphrase|passcode|passwd|pwd?|api key|token|secret(?: key)?|pin)"
+    r"(?: (?:for|of|on) [\w\- ]{1,40}?)?"
     r" (?:(?:(?:was|has been|got) )?(?:changed|reset|set|rotated)(?: [a-z ]{1,20}?)? to|is|was|to|=)"
     r" [\"'`]?([^\s\"'`，。]{4,128})",
     re.IGNORECASE,
@@ -69,8 +70,20 @@ _BESIDE = re.compile(
     r"([\x21\x23-\x26\x28-\x5f\x61-\x7e]{6,64})",
     re.IGNORECASE,
 )
+# SMTP_PASS='...', "user pass": "...", and alone only as an assignment: PASS: 15/20 tests is none
+_PASS = re.compile(
+    r"(?:(?<![a-z])(?:smtp|imap|pop3?|ftp|e?mail|user|login|admin|root|db|sql|mysql|pg|postgres|mongo|redis|ldap|wifi|"
+    r"proxy|http|auth|svc|service|app|vpn|my)[_\-. ]?pass[\"']?\s{0,2}[:=]|(?<![\w\-])pass=)\s{0,2}[\"']?"
+    r"([^\s\"'，。；]{6,128})",
+    re.IGNORECASE,
+)
+# What stands beside the word and is no password: algorithms, types, measures, identifiers
+_TECHNICAL = re.compile(
+    r"(?i:.*(?:sha-?\d|md5|aes\d|rsa|oauth|pbkdf|bcrypt|base64|utf-?8|x26[45]).*)|[A-Z0-9\-]+|[\d.,/%]+[A-Za-z]{0,4}|"
+    r"[a-z]+(?:_[a-z]+)+(?:_?v?\d{0,2})|[\d\-]+(?:chars?|digits?|bytes?)"
+)
 # The passcode for the meeting (Blizzard_2019^7) must not be passed on.
-_IN_BRACKETS = re.compile(r"\b(?:password|passphrase|passcode|pin)\b[^.!?()\n]{0,32}\(([^\s()]{6,64})\)", re.IGNORECASE)
+_IN_BRACKETS = re.compile(r"\b(?:password|passphrase|passcode)\b[^.!?()\n]{0,32}\(([^\s()]{6,64})\)", re.IGNORECASE)
 _CHINESE = re.compile(
     r"(?:密码|口令|密钥|秘钥|令牌|密匙|授权码|访问凭证|提取码)(?:已?(?:改|设|重置|更新|修改)?(?:成|为|置为)|是|为|"
     r"设置?为|(?:换|改|更新)了[,，]?(?:现在|新的?)?是|现在是)?\s?(?:[:：=]|(?<=[是为成]))\s?[\"'“‘「`]?"
@@ -85,7 +98,7 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 _LONG = re.compile(r"[A-Za-z0-9_\-.:+/=]{16,}")
-_WORD = re.compile("key|secret|token|pass|pwd|phrase|credential|pin ")
+_WORD = re.compile("key|secret|token|pass|pw|phrase|credential|pin ")
 _CHINESE_WORD = re.compile("密码|口令|密钥|秘钥|令牌|密匙|授权码|访问凭证|提取码")
 _JOINED = re.compile(r"[A-Za-z0-9_.\-]*$")
 # What command lines say without a word like password: curl -u user:value, redis-cli -a value.
@@ -140,13 +153,20 @@ def secrets(text: str) -> Iterator[Span]:
 
 
 def _beside(text: str) -> Iterator[Span]:
-    """What stands behind the word without a mark between: letters and digits mixed, or odd case, and no sentence."""
+    """What stands behind the word with no mark or a colon between, where it looks like a password and nothing else."""
     for match in _BESIDE.finditer(text):
         value = _trimmed(match.group(1))
-        mixed = any(map(str.isalpha, value)) and any(map(str.isdigit, value))
-        odd = mixed or (len(value) >= 10 and _ODD_CASE.search(value) is not None)
-        if len(value) >= 8 and odd and not _PLACEHOLDER.fullmatch(value):
+        if len(value) >= 8 and _is_password(value):
             yield Span(match.start(1), match.start(1) + len(value), "SECRET", 0.75)
+
+
+def _is_password(value: str) -> bool:
+    """Whether a value mixes letters with digits or marks, or has odd case, and is no path or technical term."""
+    place = value.startswith(("/", "./", "~/")) or "://" in value or "=" in value or re.search(r"@\w+\.", value)
+    if place or _TECHNICAL.fullmatch(value) or _PLACEHOLDER.fullmatch(value):
+        return False
+    mixed = any(map(str.isalpha, value)) and any(c.isdigit() or c in "!@#$%^&*" for c in value)
+    return mixed or (len(value) >= 10 and _ODD_CASE.search(value) is not None)
 
 
 def _known(text: str) -> Iterator[re.Match[str]]:
@@ -184,7 +204,11 @@ def _labelled(text: str) -> Iterator[Span]:
                 continue
             yield Span(match.start(3), match.start(3) + len(value), "SECRET", 0.9)
     yield from _spoken(text, _SPOKEN, 0.75)
-    yield from _spoken(text, _IN_BRACKETS, 0.75)
+    for pattern in (_IN_BRACKETS, _PASS):
+        for match in pattern.finditer(text):
+            value = _trimmed(match.group(1))
+            if _is_password(value):
+                yield Span(match.start(1), match.start(1) + len(value), "SECRET", 0.8)
 
 
 def _whole_label(text: str, match: re.Match[str]) -> str:
@@ -196,6 +220,6 @@ def _whole_label(text: str, match: re.Match[str]) -> str:
 def _spoken(text: str, pattern: re.Pattern[str], confidence: float) -> Iterator[Span]:
     for match in pattern.finditer(text):
         value = _trimmed(match.group(1))
-        odd = any(c.isdigit() or c in "!@#$%^&*" for c in value)
+        odd = any(c.isdigit() or c in "!@#$%^&*" for c in value) and not value.startswith(("/", "./", "~/", "http"))
         if len(value) >= 4 and odd and not _PLACEHOLDER.fullmatch(value):
             yield Span(match.start(1), match.start(1) + len(value), "SECRET", confidence)

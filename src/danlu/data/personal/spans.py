@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import exp
@@ -67,9 +68,10 @@ def settle(spans: Iterable[Span]) -> list[Span]:
     if len(spans) < 2:
         return spans
     spans.sort(key=lambda s: (_RANK[s.kind], s.start - s.end, s.start))
-    kept: list[Span] = []
+    kept: list[Span] = []  # in the order of the text
     for span in spans:
-        if all(span.end <= other.start or other.end <= span.start for other in kept):
-            kept.append(span)
-    kept.sort(key=lambda s: s.start)
+        place = bisect(kept, span.start, key=lambda other: other.start)
+        before, behind = kept[place - 1 : place] if place else [], kept[place : place + 1]
+        if all(other.end <= span.start for other in before) and all(span.end <= other.start for other in behind):
+            kept.insert(place, span)
     return kept

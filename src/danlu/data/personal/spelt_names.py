@@ -26,7 +26,7 @@ _SPELLING = frozenset(
 _TIBETAN = (
     "扎西|次仁|卓玛|格桑|梅朵|洛桑|平措|旦增|丹增|曲珍|德吉|央宗|央金|白玛|班玛|次旺|次央|索南|索朗|旺堆|旺姆|旺久|旺扎|顿珠|多吉|尼玛|"
     "达瓦|拉姆|拉珍|拉巴|仁青|仁增|边巴|普布|米玛|巴桑|曲宗|曲扎|桑珠|桑吉|加措|嘉措|贡布|才让|才旦|才仁|卓嘎|益西|措姆|坚赞|群培|群宗|"
-    "强巴|土登|江村|江白|阿旺|昂旺|丹巴|洛珠|泽仁|泽翁|泽让|罗布|罗让|尕藏|尕让|东珠|央吉|玉珍|白珍|美朵|华旦|拉毛|德庆|德央|晋美|晋美|"
+    "强巴|土登|江村|江白|阿旺|昂旺|丹巴|洛珠|泽仁|泽翁|泽让|罗布|罗让|尕藏|尕让|东珠|央吉|玉珍|白珍|美朵|华旦|拉毛|德庆|德央|晋美|"
     "贡嘎|朗杰|朗加|赤列|云丹|白姆|卓尕|普赤|仓决|次珍|次巴|达娃|欧珠|觉旦"
 )
 _MONGOLIAN = (
@@ -40,6 +40,8 @@ _ALONE = frozenset(
         "道尔吉 毕力格 娜仁花"
     )
 )
+_WORDS = ("乌云", "呼和", "查干", "白音", "德力格尔")
+"""What stands first in names of places and in sentences as well."""
 _YI = (
     "(?:沙马|吉克|阿苦|俄木|马海|吉木|曲比|勒格|尔古|吉狄|罗洪|曲木|比曲|海来|阿尔|吉伙|的日|瓦扎|地木|吉日|阿侯|果基|石扎|阿余|莫色|俄底)"
     "[木且各呷牛惹扎日洛尔则果史布莫拉阿依子伍铁古哈卓沙作加机石土体]{2}"
@@ -47,18 +49,20 @@ _YI = (
 # Each begins with a choice of plain words, which re looks for by their first characters
 _JOINED = (
     re.compile(f"(?:{_TIBETAN})(?:{_TIBETAN})"),
-    re.compile(f"(?:娜仁花|{_MONGOLIAN})(?:{_MONGOLIAN}){{0,2}}"),
+    re.compile(f"(?:娜仁花|{_MONGOLIAN})(?:{_MONGOLIAN}){{0,2}}(?![木格日勒图雅浩特苏布仁其尔])"),
     re.compile(_YI),
 )
 # 乌兰察布市, 巴图镇, 格桑花, 白玛县: places, flowers
-_NO_NAME_BEHIND = re.compile("[市县旗盟镇乡村区州湖河山路寺花草店家]|苏木|嘎查|草原|公司|集团|酒店|宾馆|饭店|广场")
+_NO_NAME_BEHIND = re.compile(
+    "[市县旗盟镇乡村区州湖河山路寺花草店家]|苏木|嘎查|草原|公司|集团|酒店|宾馆|饭店|民宿|广场|机场|高原|水电站|景区|大街|旅游"
+)
 
 
 def joined_names(text: str) -> Iterator[Span]:
     """Tibetan, Mongolian and Yi names without dots."""
     for match in (match for pattern in _JOINED for match in pattern.finditer(text)):
         name = match.group()
-        known = len(name) > 3 or name in _ALONE
+        known = len(name) > (4 if name.startswith(_WORDS) else 3) or name in _ALONE
         if known and not _NO_NAME_BEHIND.match(text, match.end()):
             yield Span(match.start(), match.end(), "CN_NAME", 0.85)
 

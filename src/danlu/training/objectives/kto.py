@@ -21,8 +21,9 @@ class Kto(PlainObjective):
 
     With r(y) = log pi(y|x) - log ref(y|x) the loss is w_d (1 - sigmoid(beta (r - z))) for a liked answer and
     w_u (1 - sigmoid(beta (z - r))) for another (equation 8 of the paper). z is the mean of r over answers to other
-    questions, at least 0: an estimate of the KL divergence, without a gradient. It is taken over the whole step, so
-    that a step does not depend on how it is cut into micro-batches. Both answers of a preference row count.
+    questions, at least 0: an estimate of the KL divergence, without a gradient. It is taken over the whole step, or the
+    whole validation, so that neither depends on how it is cut into micro-batches. Both answers of a preference row
+    count.
     """
 
     needs_reference = True
@@ -57,7 +58,7 @@ class Kto(PlainObjective):
         )
 
     def before_step(self, model: torch.nn.Module, batches: Sequence[Batch]) -> None:
-        """Estimate the divergence for the step."""
+        """Estimate the divergence for the step or the validation."""
         self._divergence = _divergence(model, batches)
 
     def loss(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
@@ -65,8 +66,8 @@ class Kto(PlainObjective):
         return self._sums(model, batch, self._divergence)["loss"]
 
     def measure(self, model: torch.nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
-        """Sums over answers; the divergence is estimated on this batch."""
-        return self._sums(model, batch, _divergence(model, [batch]))
+        """Sums over answers; the divergence is that of the whole validation."""
+        return self._sums(model, batch, self._divergence)
 
     def summary(self, sums: dict[str, torch.Tensor], weight: float) -> dict[str, float]:
         """See Objective."""
