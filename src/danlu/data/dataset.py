@@ -201,6 +201,8 @@ def load_samples(folder: Path, split: str, row_id: str | None = None) -> list[Tr
                 desirable=values["desirable"],
             )
         )
+    del table
+    pa.default_memory_pool().release_unused()  # what reading took is training's now
     return result
 
 

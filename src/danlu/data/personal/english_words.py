@@ -146,7 +146,7 @@ def kind_of(token: str) -> str:
 _OPENERS = frozenset(
     words(
         "As When If While Since Because After Before Although Though Until Unless Whether That Then But And Yet "
-        "For At In On By From To With Of Is Are Was Does Has Had Could Please"
+        "For At In On By From To With Of Per Is Are Was Does Has Had Could Please"
     )
 )
 
@@ -171,7 +171,7 @@ def runs(text: str) -> Iterator[list[Part]]:
                 yield [_part(word, start)]
             continue
         parts = [_part(m.group(), start + m.start()) for m in _PART.finditer(word)]
-        if parts[0].text in _OPENERS and len(parts) > 1:
+        if len(parts) > 1 + (parts[0].text == "Per") and parts[0].text in _OPENERS:  # Per Hansson
             parts = parts[1:]
         spoken = parts[0].text in ("A.", "Q.") and len(parts) > 2 and text[max(0, start - 1) : start] in ("", "\n")
         yield parts[1:] if spoken else parts  # the A. and Q. of a transcript are no initials
