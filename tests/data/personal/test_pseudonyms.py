@@ -106,6 +106,32 @@ def test_an_address_keeps_its_region_and_form() -> None:
     assert "中关村" not in made
 
 
+@pytest.mark.parametrize(
+    ("before", "value", "behind", "kind"),
+    [
+        ("寄到", "江苏徐州云龙区铜山路923号院中海国际社区1幢2504室", "。", "CN_ADDRESS"),
+        ("地址：", "重庆市渝北区龙华大道243号附6号", "。", "CN_ADDRESS"),
+        ("送到", "海南省琼中黎族苗族自治县湾岭镇岭脚村四组", "，谢谢", "CN_ADDRESS"),
+        ("老家是", "福建省宁德市古田县大桥镇瑞岩村1社17号", "。", "CN_ADDRESS"),
+        ("联系人", "次仁卓玛", "不变", "CN_NAME"),
+        ("编剧", "其其格", "，摄影", "CN_NAME"),
+        ("打", "183-72046716", "找我", "CN_MOBILE"),
+        ("电话 ", "+65 8228 6259", "。", "PHONE"),
+        ("电话 ", "+44 20 7877 3218 转 332", "。", "PHONE"),
+        ("提货人", "610 102 1984 0605 0883", "。", "CN_ID"),
+        ("税号", "913502 03MA5C HUAH4G", "，", "CN_USCC"),
+        ("护照号码", "E 17680106", "，", "CN_PASSPORT"),
+        ("signed by ", "Hendrik van 't Hoff", " today", "EN_NAME"),
+        ("VICTIM: ", "SINCLAIR, Catriona", "  DOB 10/10", "EN_NAME"),
+        ("key ", "SKbd32f1dbd46430393f432707e780d3dd", " leaked", "SECRET"),
+    ],
+)
+def test_forms_of_strangers_keep_their_form(before: str, value: str, behind: str, kind: str) -> None:
+    made = fake(kind, value, KEY)
+    spans = find(before + made + behind)
+    assert made != value and (len(before), len(before + made), kind) in [(s.start, s.end, s.kind) for s in spans]
+
+
 def test_a_secret_keeps_its_kind_only() -> None:
     made = fake("SECRET", "ghp_16C7e42F292c6912E7710c838347Ae178B4a", KEY)
     assert re.fullmatch(r"ghp_\w{36}", made)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from danlu.data.personal.draws import Draws
+from danlu.data.personal.spelt_names import is_joined
 from danlu.data.personal.tables import table, words
 
 _SURNAMES = tuple(
@@ -16,6 +17,11 @@ _GIVEN = tuple(
     "辉强磊军勇斌峰超刚健康乐思远子涵梓轩俊凯睿哲昊天翔飞龙海洋波亮东建国志永春秋青云山川"
 )
 _SPELT = words("艾力 买买提 阿不都 古丽 努尔 吐尔逊 巴图 苏和 扎西 次仁 平措 达瓦 丹增 热依汗 依明 玉素甫 哈力克")
+# Of names without dots, by how many characters they have
+_JOINED = {
+    3: words("其其格 巴特尔 萨日娜 通拉嘎 娜日苏 青格勒 那日松"),
+    4: words("扎西平措 次仁卓玛 丹增多吉 德吉央金 格桑旺堆 洛桑顿珠 索南拉姆 乌兰图雅 达瓦曲珍"),
+}
 _FIRST = words(
     "James Robert Michael David Richard Joseph Thomas Daniel Matthew Anthony Steven Andrew Kenneth Kevin "
     "Brian Edward Ronald Timothy Jason Jeffrey Mary Patricia Jennifer Linda Barbara Susan Jessica Sarah Karen "
@@ -49,6 +55,8 @@ def chinese(plain: str, draws: Draws) -> str:
     if re.search("[·•・‧]", plain):
         return re.sub("[\u4e00-\u9fff]+", lambda m: draws.derived("part", m.group()).choice(_SPELT), plain)
     core = normalised(plain)
+    if is_joined(core) and len(core) in _JOINED:
+        return draws.derived("joined", core).choice([name for name in _JOINED[len(core)] if name != core])
     size = 2 if core[:2] in table("chinese_names")["surnames_double"] and len(core) > 2 else 1
     family = core[:size]
     options = [name for name in (_DOUBLES if size == 2 else _SURNAMES) if name != family]
@@ -77,7 +85,7 @@ def english(plain: str, draws: Draws) -> str:
         family = None
     made, at = "", 0
     for match in parts:
-        kept = bool(names) and match.group().lower() in _PARTICLES
+        kept = bool(names) and (match.group().lower() in _PARTICLES or match.group() == "t")  # van 't Hoff
         made += plain[at : match.start()] + (match.group() if kept else _english_part(match, match is family, draws))
         at = match.end()
     return made + plain[at:]

@@ -75,13 +75,14 @@ def _dressed(plain: str, core: str, *, tail: bool = True) -> str:
 
 
 def _alike(text: str, draws: Draws) -> str:
-    """Each digit and letter by another of its class."""
+    """Each digit and letter by another of its class; of a long row of hexadecimal digits by one of those."""
+    small = string.hexdigits[10:16] if re.fullmatch(r"[0-9a-f]{16,}", text) else string.ascii_lowercase
     return "".join(
         draws.choice(string.digits)
         if c.isdigit()
         else draws.choice(string.ascii_uppercase)
         if c.isupper()
-        else draws.choice(string.ascii_lowercase)
+        else draws.choice(small)
         if c.islower()
         else c
         for c in text
@@ -203,16 +204,17 @@ def _ip(plain: str, core: str, draws: Draws) -> str:
 
 
 def _phone(plain: str, core: str, draws: Draws) -> str:
-    main = re.split(r"ext|x|#", plain, maxsplit=1)[0]
+    main = re.split(r"ext|x|#|转", plain, maxsplit=1)[0]
     extension = re.sub(r"\d", lambda _: draws.choice(string.digits), plain[len(main) :])
     digits = re.sub(r"\D", "", main)
     national = digits.removeprefix("00")
-    if len(core) == 10 and core[0] in "23456789" and (national in (core, "1" + core)):
+    abroad = digits != national or "+" in main
+    if len(core) == 10 and core[0] in "23456789" and (national == "1" + core or (national == core and not abroad)):
         made = f"{draws.choice(_AREAS)}55501{draws.digits(2)}"
     elif national.startswith("44") and len(national) == 12:
         made = "7700900" + draws.digits(3) if national[2] == "7" else "2079460" + draws.digits(3)
     else:
-        keep = 2 if national == digits and "+" not in main else min(4, len(national) - 4)
+        keep = min(4, len(national) - 4) if abroad else 2
         made = national[:keep] + draws.digits(len(national) - keep)
     return _dressed(main, made) + extension
 
@@ -231,6 +233,7 @@ def _ssn(plain: str, core: str, draws: Draws) -> str:
 _PREFIX = re.compile(
     r"(?:AKIA|ASIA|AROA|AIDA|gh[pousr]_|github_pat_|sk-(?:proj-|ant-(?:api\d\d-)?)?|(?:sk|rk|pk)_(?:live|test)_|"
     r"xox[a-z]-|AIza|GOCSPX-|ya29\.|eyJ|glpat-|"
+    r"do[opr]_v1_|dapi(?=[0-9a-f]{32})|hv[bs]\.|(?:SK|AC)(?=[0-9a-f]{32})|"
     r"npm_|pypi-|hf_|SG\.|LTAI|AKID|whsec_|https://[a-z.]+/(?:services|api/webhooks)/)"
 )
 
@@ -253,12 +256,14 @@ def _secret(plain: str, core: str, draws: Draws) -> str:
 @cache
 def _street_words() -> re.Pattern[str]:
     return re.compile(
-        r"(?P<number>[0-9A-Za-z]+|[零〇一二三四五六七八九十百]+(?=号|栋|幢|座|楼|层|单元|室|组|期))|"
-        r"(?P<unit>(?<=[0-9A-Za-z零一二三四五六七八九十百])(?:号院|号楼|号|弄|栋|幢|座|楼|层|单元|室|房|户|组|队|"
-        r"排|期|区|门)+)|"
+        r"(?P<kept>附(?=[0-9])|第(?=[0-9一二三四五六七八九十])|与|交叉口|交汇处|路口|商铺|底商|[东西南北中]区(?=[0-9]))|"
+        r"(?P<number>[0-9A-Za-z]+|[零〇一二三四五六七八九十百]+(?=号|栋|幢|座|楼|层|单元|室|组|期|村民|小组|社))|"
+        r"(?P<unit>(?<=[0-9A-Za-z零一二三四五六七八九十百])(?:号院|号楼|号|弄|栋|幢|座|楼|层|单元|室|房|户|"
+        r"村民小?组|小组|组|社|队|排|期|区|门)+)|"
         r"(?P<name>[\u4e00-\u9fff]{1,6}?)(?P<suffix>[镇乡](?=[\u4e00-\u9fff]{2}))|"
-        r"(?P<name2>[\u4e00-\u9fff]+?)(?P<suffix2>大道|大街|胡同|公路|小区|花园|大厦|广场|公寓|家园|新村|中心|"
-        r"[路街道巷弄村镇乡苑园城府湾庭邸居阁院都])(?![\u4e00-\u9fff])|"
+        r"(?P<name2>[\u4e00-\u9fff]+?)(?P<suffix2>大道|大街|胡同|公路|小区|社区|公馆|家属院|花园|大厦|广场|公寓|家园|新村|中心|"
+        r"[路街道巷弄村镇乡苑园城府湾庭邸居阁院都])"
+        r"(?:(?![\u4e00-\u9fff])|(?=第?[一二三四五六七八九十]+(?:村民|小?组|社|号|队)|与|附[0-9]|[东西南北中]区[0-9]))|"
         r"(?P<other>[\u4e00-\u9fff]+)"
     )
 
@@ -273,13 +278,13 @@ def _address(plain: str, core: str, draws: Draws) -> str:
         suffix = match["suffix"] or match["suffix2"]
         if suffix:
             return draws.choice(_STEMS) + suffix
-        return match["unit"] or draws.choice(_STEMS)
+        return match["kept"] or match["unit"] or draws.choice(_STEMS)
 
     return plain[:keep] + _street_words().sub(swapped, plain[keep:])
 
 
 _STEMS = words(
-    "青松 云溪 明湖 春晖 兴业 文华 安康 玉泉 东升 长宁 锦秋 翠竹 清波 金桥 向荣 和畅 银杏 丰泽 星河 晨光 柳浪 "
+    "青松 云溪 明湖 春晖 兴业 文华 安康 玉泉 东升 长宁 锦秋 翠竹 清波 金桥 向荣 明月 银杏 丰泽 星河 晨光 柳浪 "
     "静安里 百合 同心 启明 紫藤 白鹭 望江 枫林 梅岭"
 )
 

@@ -58,6 +58,11 @@ _NO_NAME_BEHIND = re.compile(
 )
 
 
+def is_joined(name: str) -> bool:
+    """Whether a name is Tibetan, Mongolian or Yi and written without dots."""
+    return any(pattern.fullmatch(name) for pattern in _JOINED)
+
+
 def joined_names(text: str) -> Iterator[Span]:
     """Tibetan, Mongolian and Yi names without dots."""
     for match in (match for pattern in _JOINED for match in pattern.finditer(text)):
