@@ -65,6 +65,15 @@ def test_frozen_layers_stay_as_their_file_has_them_where_the_own_decoder_compute
     assert told.weights == pytest.approx(holds, rel=0.01)
 
 
+def test_a_prefix_that_starts_as_a_text_is_prepared_from_what_was_loaded(
+    tiny_folder: Path, renderer: ChatRenderer, tmp_path: Path
+) -> None:
+    prefix: dict[str, Any] = {"type": "prefix", "tokens": 4, "text": "be short"}
+    job, _ = made(tiny_folder, renderer, tmp_path, method=prefix, objective={"type": "dpo"})
+    assert set(frozen_matrices(job).values()) == {torch.float32}, "transformers' layers compute"
+    assert torch.isfinite(job.objective.loss(job.model, collate(job.train, PAD)))
+
+
 def test_pissa_over_a_base_in_bf16_begins_where_the_base_is(
     tiny_folder: Path, renderer: ChatRenderer, tmp_path: Path
 ) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -216,24 +217,34 @@ def _with_reference(
     def tell(done: int, total: int) -> None:
         on_event({"event": "progress", "done": done, "total": total, "note": "the model before training"})
 
-    if dtype == torch.float32:
-        # Numbers as training will have them, upwards nothing is lost; nothing trains yet
-        before = [parameter.requires_grad for parameter in model.parameters()]
-        hold_for(model.requires_grad_(False), dtype, given.train, default_device())
-        for parameter, trains in zip(model.parameters(), before, strict=True):
-            parameter.requires_grad_(trains)
     work.mkdir(parents=True, exist_ok=True)
-    return {
-        split: with_reference(
-            model,
-            some,
-            work / f"reference-{split}.safetensors",
-            collated=lambda group: collate(group, given.renderer.pad_id, given.train.unpadded, given.train.gpu),
-            dtype=dtype,
-            tell=tell,
-        )
-        for split, some in examples.items()
-    }
+    with _as_it_will_compute(model, dtype, given.train):
+        return {
+            split: with_reference(
+                model,
+                some,
+                work / f"reference-{split}.safetensors",
+                collated=lambda group: collate(group, given.renderer.pad_id, given.train.unpadded, given.train.gpu),
+                dtype=dtype,
+                tell=tell,
+            )
+            for split, some in examples.items()
+        }
+
+
+@contextlib.contextmanager
+def _as_it_will_compute(model: torch.nn.Module, dtype: torch.dtype, config: TrainSection) -> Iterator[None]:
+    """In fp32, numbers held as training will have them: upwards nothing is lost, nor on the way back afterwards.
+
+    A method prepares what was loaded, and may have transformers' layers compute (a prefix that starts as a text).
+    """
+    before = [(parameter, parameter.dtype, parameter.requires_grad) for parameter in model.parameters()]
+    if dtype == torch.float32:
+        hold_for(model.requires_grad_(False), dtype, config, default_device())
+    yield
+    for parameter, kind, trains in before:
+        parameter.data = parameter.data.to(kind)
+        parameter.requires_grad_(trains)
 
 
 def _save(given: TrainingInput, method: Method, objective: Objective, model: torch.nn.Module, out: Path) -> None:
