@@ -16,14 +16,14 @@ _CAPITALS = re.compile(
     rf"(?:,? ['’]?[{UPPER}](?:[{UPPER}'’-]+|\.)?(?![{LOWER}])|(?=, [{UPPER}][{LOWER}]))+"
     rf"(?![{LOWER}{UPPER}0-9_@]|-[0-9])"
 )
-SOME_CAPITALS = re.compile(rf"[{UPPER}]{{2}},? [{UPPER}]")
+_SOME_CAPITALS = re.compile(rf"[{UPPER}]{{2}},? [{UPPER}]")
 _LETTERS = re.compile(rf"[{UPPER}]+")
 _LOW = frozenset(words("DE LA DEL VAN DER DEN VON ZU BIN BINTI EL AL DI DA DOS DU LE TER TEN Y"))
 
 
 def usual_case(text: str) -> tuple[str, list[tuple[int, int]]]:
     """The text with rows of words in capitals as names are written, and where these rows are; offsets stay."""
-    rows = [match.span() for match in _CAPITALS.finditer(text)] if SOME_CAPITALS.search(text) else []
+    rows = [match.span() for match in _CAPITALS.finditer(text)] if _SOME_CAPITALS.search(text) else []
     if not rows:
         return text, rows
     pieces, at = [], 0
