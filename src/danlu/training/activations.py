@@ -22,6 +22,9 @@ _PRODUCTS = {
 }
 """What is dear to compute again: all else is cheap for the memory that it takes."""
 
+_FOUR_BIT_PRODUCT = "bitsandbytes.gemm_4bit.default"
+"""The same of QLoRA's base, known by name: the library may not be there."""
+
 
 def set_checkpointing(model: Any, mode: Literal["off", "selective", "full"]) -> None:
     """Switch activation checkpointing of decoder layers on or off.
@@ -50,4 +53,5 @@ def set_checkpointing(model: Any, mode: Literal["off", "selective", "full"]) -> 
 
 
 def _policy(context: Any, operator: Any, *args: Any, **kwargs: Any) -> CheckpointPolicy:
-    return CheckpointPolicy.MUST_SAVE if operator in _PRODUCTS else CheckpointPolicy.PREFER_RECOMPUTE
+    dear = operator in _PRODUCTS or str(operator) == _FOUR_BIT_PRODUCT
+    return CheckpointPolicy.MUST_SAVE if dear else CheckpointPolicy.PREFER_RECOMPUTE
