@@ -108,12 +108,12 @@ def load_model(
     return cast("PreTrainedModel", model.to(torch.device(device)))
 
 
-def empty_model(folder: Path, *, weights: str = "pretrained") -> PreTrainedModel:
-    """A model as `load_model` would give it; under `torch.device("meta")` it has no content."""
+def empty_model(folder: Path) -> PreTrainedModel:
+    """A model of the folder's configuration and number format; under `torch.device("meta")` it has no content."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
     config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
-    stored = None if weights == "random" else getattr(config, "dtype", None)
+    stored = getattr(config, "dtype", None)
     factory: Any = AutoModelForCausalLM
     return cast("PreTrainedModel", factory.from_config(config, dtype=stored or torch.float32))
 

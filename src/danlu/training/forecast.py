@@ -113,8 +113,6 @@ def forecast(
     config: TrainSection,
     examples: Sequence[Example],
     dtype: torch.dtype,
-    *,
-    weights: str = "pretrained",
 ) -> Forecast:
     """What the heaviest of the given micro-batches takes.
 
@@ -123,13 +121,12 @@ def forecast(
         method, objective, config: of the run.
         examples: one micro-batch, the heaviest there is.
         dtype: of the computation.
-        weights: 'pretrained', held in their file's format, or 'random', in fp32.
 
     Raises:
         UserError: the recipe does not fit the model.
     """
     with torch.device("meta"):
-        model = method.prepare(cast(torch.nn.Module, empty_model(base, weights=weights)), Preparation(0, lambda text: [0]))
+        model = method.prepare(cast(torch.nn.Module, empty_model(base)), Preparation(0, lambda text: [0]))
         head = objective.head()
         if head is not None:
             attach_head(model, len(head.labels), seed=0)
@@ -154,16 +151,16 @@ def forecast(
             with autocast(torch.device("cpu"), dtype):
                 loss = objective.loss(model, fake)
             loss.backward()  # type: ignore[no-untyped-call]
-        held_bytes = sum({p.untyped_storage()._cdata: p.untyped_storage().nbytes() for p in parameters}.values())
-        held_bytes += sum(buffer.untyped_storage().nbytes() for buffer in model.buffers())
+        weights = sum({p.untyped_storage()._cdata: p.untyped_storage().nbytes() for p in parameters}.values())
+        weights += sum(buffer.untyped_storage().nbytes() for buffer in model.buffers())
         trained = sum(parameter.numel() for parameter in trainable(model).values())
         if method.quantization is not None:
-            held_bytes -= _saved_by_four_bits(model)
+            weights -= _saved_by_four_bits(model)
     away = config.optimizer.offload and default_device().type != "cpu"
     state = (0.0 if away else STATE_BYTES[config.optimizer.type]) + (4.0 if config.optimizer.ema is not None else 0.0)
     on_cpu = default_device().type == "cpu"
     libraries = _FIRST_USE[packed, dtype != torch.float32] << 20 if on_cpu else 0
-    return Forecast(held_bytes, round(state * trained), live.peak, batch.input_ids.numel(), groups, libraries, packed)
+    return Forecast(weights, round(state * trained), live.peak, batch.input_ids.numel(), groups, libraries, packed)
 
 
 @contextlib.contextmanager

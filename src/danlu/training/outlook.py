@@ -116,8 +116,7 @@ def look_ahead(given: TrainingInput, *, timed: bool = False) -> Outlook:
     choices: list[Choice] = []
     for checkpointing, tokens in _ways(config, micro_tokens(config.batch, device)):
         changed = _changed(config, checkpointing, tokens)
-        heaviest = _heaviest(examples, tokens)
-        found = forecast(given.base.path, method, objective, changed, heaviest, dtype, weights=given.model.weights)
+        found = forecast(given.base.path, method, objective, changed, _heaviest(examples, tokens), dtype)
         if found.packed and device.type == "cpu":
             found = replace(found, at_once=min(torch.get_num_threads(), _most_in_a_step(given, examples, tokens)))
         if choices and found.total >= choices[-1].forecast.total:

@@ -65,6 +65,8 @@ def test_other_registers(language: str, part: unseen.Part, recall: float, precis
         ("en", "eleventh", 0.98, 0.98),
         ("zh", "twelfth", 0.98, 0.985),
         ("en", "twelfth", 0.98, 0.98),
+        ("zh", "thirteenth", 0.99, 0.99),
+        ("en", "thirteenth", 0.985, 0.99),
     ],
 )
 def test_values_and_sentences_of_others(language: str, part: str, recall: float, precision: float) -> None:

@@ -18,7 +18,7 @@ from danlu.data.personal.name_features import (
     right_features,
 )
 from danlu.data.personal.name_sums import worth
-from danlu.data.personal.name_surroundings import LINKS, before, title_at
+from danlu.data.personal.name_surroundings import LINKS, before, is_cut_short, is_firm, title_at
 from danlu.data.personal.spans import Span, sure
 from danlu.data.personal.spelt_names import joined_names, spelt_names
 
@@ -116,7 +116,7 @@ def _best(text: str, at: int, words: Words) -> tuple[int, float] | None:
     best: tuple[int, float] | None = None
     for size, score in zip(sizes, own, strict=True):
         score += around
-        if score < _FAINT or at + size > len(text):
+        if score < _FAINT or at + size > len(text) or is_cut_short(text, at, size) or is_firm(text, at + size):
             continue
         found = [*cut_features(text, at, size, words), *right_features(text, at + size, words)]
         score += _sum(found) + _sum(both_features(text, at, size, left, found))

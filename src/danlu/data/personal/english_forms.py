@@ -53,7 +53,7 @@ _PERSONS = re.compile(
     r"provider|attending|trustee|director|manager|agent|seller|buyer|lessee|lessor|borrower)\b[^\n:]{0,12}: ?[\"“]?$",
     re.IGNORECASE,
 )
-_CELL = re.compile(r"[\t\"“]$|[|;] ?\"?$")
+_CELL = re.compile(r"[\t\"“]$|[|;] ?\"?$|\S {2,}$")
 _LINE = re.compile(r"(?:^|\n) ?(?:\d{1,3}[.)] )?$")
 _END = re.compile(r"\s*(?:$|[\n\t;|\"”<)]|,? ?(?:M\.?D|D\.?O|R\.?N|Ph\.?D|Esq|DDS)\b|\s{2}| - | \(| \d)")
 
@@ -79,17 +79,31 @@ def is_place(word: str) -> bool:
     return len(word) < 3 or word.lower() in _places()
 
 
-_PINYIN = re.compile(
+_SYLLABLE = (
     r"(?:(?:b|p|m|f|d|t|n|l|g|k|h|j|q|x|zh|ch|sh|r|z|c|s|y|w)"
-    r"(?:iang|iong|uang|ang|eng|ing|ong|ian|iao|uai|uan|ai|ei|ao|ou|an|en|in|un|ia|ie|iu|ua|uo|ui|ue|a|o|e|i|u)|er|an|en|ai|ao|ou){2}"
+    r"(?:iang|iong|uang|ang|eng|ing|ong|ian|iao|uai|uan|ai|ei|ao|ou|an|en|in|un|ia|ie|iu|ua|uo|ui|ue|a|o|e|i|u)|"
+    r"er|an|en|ai|ao|ou)"
 )
-_NO_GIVEN = frozenset(
+_PINYIN, _PINYIN_ONE = re.compile(f"{_SYLLABLE}{{2}}"), re.compile(_SYLLABLE)
+CHINESE_PLACES = frozenset(
     words(
-        "beijing shanghai guangzhou shenzhen hangzhou nanjing tianjin suzhou wuhan xiamen taibei hainan henan hebei "
-        "hubei hunan yunnan sichuan shandong shanxi shaanxi jiangsu anhui fujian guangdong huawei xiaomi taobao alipay "
-        "meituan weibo jinan dalian qingdao guilin lanzhou macao"
+        "beijing shanghai tianjin chongqing guangzhou shenzhen dongguan foshan zhuhai zhongshan huizhou shantou "
+        "jiangmen hangzhou ningbo wenzhou jiaxing huzhou shaoxing jinhua yiwu taizhou nanjing suzhou wuxi changzhou "
+        "nantong yangzhou xuzhou zhenjiang hefei wuhu fuzhou xiamen quanzhou zhangzhou nanchang ganzhou jinan qingdao "
+        "yantai weifang weihai linyi zibo zhengzhou luoyang kaifeng wuhan yichang xiangyang changsha zhuzhou yueyang "
+        "nanning guilin liuzhou haikou sanya chengdu mianyang guiyang kunming lhasa xian lanzhou xining yinchuan urumqi "
+        "hohhot baotou taiyuan datong shijiazhuang tangshan baoding qinhuangdao shenyang dalian changchun jilin harbin "
+        "daqing taibei taipei macao hainan henan hebei hubei hunan yunnan sichuan guizhou shandong shanxi shaanxi "
+        "jiangsu zhejiang jiangxi anhui fujian guangdong guangxi gansu qinghai ningxia xinjiang tibet liaoning "
+        "heilongjiang"
     )
 )
+_NO_GIVEN = CHINESE_PLACES | frozenset(words("huawei xiaomi taobao alipay meituan weibo"))
+FIRM = re.compile(
+    r"(?: &)?(?: [A-Z][\w.'-]*(?:,? &| of)?){0,5},? (?:Co\.?(?=[, ]|$)|Ltd|Inc|Corp|LLC|LLP|PLC|plc|Limited|GmbH|"
+    r"AG|Pte|Pty|S\.A|Holdings|Corporation|Company|Group(?! [A-Z]))(?![A-Za-z])"
+)
+"""What follows the first words of a firm's name: Suzhou Lande | Precision Instruments Co., Ltd."""
 
 
 @cache
@@ -100,6 +114,7 @@ def pinyin_surnames() -> frozenset[str]:
             "wang li zhang liu chen yang huang zhao wu zhou xu sun ma zhu hu guo he lin gao luo zheng liang "
             "xie tang song deng han feng cao peng zeng xiao tian dong pan yuan cai jiang yu du ye cheng wei "
             "su lu ding ren yao zhong cui tan fan liao shi jin jia xia fu fang zou xiong bai meng qin qiu hou "
+            "ouyang shangguan sima zhuge situ huangfu murong linghu xiahou "
             "yin xue yan duan lei long tao mao hao gong shao wan qian dai mo kong xiang chang lai ge hong "
             "zhuang niu ning pang qu qiao shen yue zhan"
         )
@@ -109,3 +124,17 @@ def pinyin_surnames() -> frozenset[str]:
 def is_pinyin_given(key: str) -> bool:
     """Whether a word is two syllables of a Chinese given name: weiqiang, ruoxi."""
     return len(key) > 4 and key not in _NO_GIVEN and _PINYIN.fullmatch(key) is not None
+
+
+def is_pinyin_syllable(key: str) -> bool:
+    """Whether a word is one syllable of Chinese: fang."""
+    return _PINYIN_ONE.fullmatch(key) is not None
+
+
+NOBODY = frozenset(
+    words(
+        "alexa siri cortana claude jenkins travis google copilot gemini bot chatbot slackbot world team all "
+        "homeowner greetings webmaster netizen blogger recruiter"
+    )
+)
+"""Programs and machines that speak, and whom nobody means when greeting."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from danlu.data.personal.english_alone import names_alone
 from danlu.data.personal.english_features import (
     LONGEST,
     Feature,
@@ -17,6 +18,9 @@ from danlu.data.personal.english_features import (
     sizes,
 )
 from danlu.data.personal.english_forms import (
+    CHINESE_PLACES,
+    FIRM,
+    NOBODY,
     REVERSED,
     is_a_line,
     is_in_a_field,
@@ -79,11 +83,13 @@ _UNLIKELY = -99.0
 
 def english_names(text: str) -> Iterator[Span]:
     """Spans of names, without titles; the text is folded."""
+    yield from names_alone(text)
     written, capitals = usual_case(text)
     for span in _surname_first(written):
         yield replace(span, confidence=min(span.confidence, 0.7)) if text[span.start : span.end].isupper() else span
     for parts in runs(written):
         row = list(_in_run(written, parts)) or list(_spelt_from_chinese(parts))
+        row = [span for span in row if not FIRM.match(written, span.end)]
         if capitals and any(low < parts[-1].end and parts[0].start < high for low, high in capitals):
             row = [
                 span for span in row if not text[span.start : span.end].isupper() or _is_in_capitals(text, parts, span)
@@ -121,6 +127,8 @@ def _surname_first(text: str) -> Iterator[Span]:
 def _spelt_from_chinese(parts: Sequence[Part]) -> Iterator[Span]:
     """Yang Guilan and Guilan Yang: a surname and two syllables that are no other word."""
     if len(parts) != 2 or any(part.kind[2:3] in ("T", "W") for part in parts):
+        return
+    if parts[0].key in CHINESE_PLACES:
         return
     for family, given in (parts, reversed(parts)):
         if family.key in pinyin_surnames() and is_pinyin_given(given.key) and given.key not in ordinary():
@@ -190,7 +198,7 @@ def _span(text: str, start: int, end: int, score: float) -> Span:
 
 def _best(text: str, parts: Sequence[Part], i: int) -> tuple[int, float] | None:
     """The size and score of the best name that begins with the word at `i`, if it is good enough."""
-    if _is_phrase(parts[i].kind) and _is_phrase(parts[i + 1].kind):
+    if parts[i].key in CHINESE_PLACES or (_is_phrase(parts[i].kind) and _is_phrase(parts[i + 1].kind)):
         return None
     left = left_features(text, parts, i)
     around = _sum(left)
@@ -245,7 +253,7 @@ def _alone(text: str, parts: Sequence[Part], start: int, end: int) -> Iterator[S
     t = english_tables()
     for i in range(start, end):
         part = parts[i]
-        if len(part.key) < 2 or part.key in t.words:
+        if len(part.key) < 2 or part.key in t.words or part.key in NOBODY:
             continue
         last = end == len(parts) and i == end - 1
         titled = _titled(text, parts, i)

@@ -18,12 +18,12 @@ WORD = (
     rf"[{UPPER}][{LOWER}]+(?:['’][{UPPER}]?[{LOWER}]+)?(?:-(?:[OD]['’])?(?:Mc|Mac)?[{UPPER}{LOWER}][{LOWER}]+)*"
 )
 _TOKEN = rf"(?:{WORD}|[{UPPER}]\.(?:-?[{UPPER}]\.)*|[{UPPER}](?=[ ]))"
-_PARTICLE = (
+PARTICLE = (
     r"(?:van der|van den|van ['’]t|van de|von der|de la|de los|delos|dela|de|del|della|di|da|dos|du|van|von|zu|bin|"
     r"binti|ibn|bint|al|el|ter|ten|la|le|y|e|ap)"
 )
-_RUN = re.compile(rf"{_TOKEN}(?: (?:{_PARTICLE} )?{_TOKEN})*(?![{LOWER}{UPPER}0-9_@]|-[{LOWER}{UPPER}])")
-_PART = re.compile(rf"{_PARTICLE}(?= )|{_TOKEN}")
+_RUN = re.compile(rf"{_TOKEN}(?: (?:{PARTICLE} )?{_TOKEN})*(?![{LOWER}{UPPER}0-9_@]|-[{LOWER}{UPPER}])")
+_PART = re.compile(rf"{PARTICLE}(?= )|{_TOKEN}")
 _GLUED = re.compile(rf"[{UPPER}{LOWER}0-9_@/.#'’-]")
 _CAPITAL = re.compile(rf"[{UPPER}]|(?<![A-Za-z])(?:al|el|as|ash|an|ar|at|ad|az|abu|ben|bin|ibn)-(?=[{UPPER}])")
 

@@ -187,3 +187,28 @@ def alone(text: str, start: int, end: int) -> float:
     if not "\u4e00" <= text[end + 1 : end + 2] <= "\u9fff" and text[end] not in _TRAILERS:
         return -1.5
     return 0.0
+
+
+_FIRM = re.compile(
+    "[\u4e00-\u9fff]{0,2}(?:(?:科技|信息|网络|技术|电子|软件|通信|智能|数码|生物|医药|医疗器械|医疗|健康|食品|服装|服饰|纺织|家居|装饰|"
+    "建筑|建材|工程|机械|设备|电器|电气|电力|能源|环保|化工|材料|金属|汽车|物流|运输|供应链|商贸|贸易|进出口|实业|置业|地产|投资|金融|咨询|"
+    "文化|传媒|广告|教育|旅游|酒店|餐饮|农业|制造|控股|国际|餐具|玩具|印刷|包装|家具|珠宝|保险|证券|人力资源|物业|管理|服务){1,4}"
+    "(?:集团)?(?:股份)?(?:有限)?(?:责任)?(?:公司|集团|厂)|职业(?:技术)?学院)"
+)
+
+
+def is_firm(text: str, end: int) -> bool:
+    """Whether what begins before `end` goes on as a firm's name: 银川宏 | 图实业有限公司."""
+    return _FIRM.match(text, end) is not None
+
+
+def is_cut_short(text: str, at: int, size: int) -> bool:
+    """Whether a name of this length leaves out its last character, or takes in the verb's: 庞义 | 和、, 李宸未 | 系."""
+    end = at + size
+    if size == 3 and text[end - 1] in "未曾" and "\u4e00" <= text[end : end + 1] <= "\u9fff":
+        return True
+    # What joins two words cannot stand before a mark, nor 之 before one
+    return size == 2 and text[end : end + 1] in _JOINING and text[end + 1 : end + 2] in _CLOSING
+
+
+_JOINING, _CLOSING = frozenset("和之"), frozenset("、，。；：,;:的）)")

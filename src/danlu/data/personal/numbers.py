@@ -62,7 +62,8 @@ _COUNTRY = (
 )
 _INTERNATIONAL = re.compile(
     r"(?:\(?\+\s?|\(?00[ -]?)" + _COUNTRY + r"\)?"
-    r"(?:[ .\-/]{0,2}\(?\d{1,5}\)?){1,6}(?:,?\s?(?:ext(?:ension|n)?\.?|x|#|转(?:分机)?)\s?\d{1,6})?" + _R_LETTERS
+    r"(?:(?! {2})[ .\-/]{0,2}\(?\d{1,5}\)?){1,6}(?:,?\s?(?:ext(?:ension|n)?\.?|x|#|转(?:分机)?)\s?\d{1,6})?"
+    + _R_LETTERS
 )
 _NANP = re.compile(
     r"(?:1[-. ])?(?:\(([2-9]\d{2})\)[- ]?|([2-9]\d{2})([-. ]))[2-9]\d{2}[-. ]\d{4}"
@@ -73,7 +74,8 @@ _BARE = re.compile(r"(?:1?[2-9]\d{2}[2-9]\d{6}|[2-9]\d{2}[-. ]\d{4}|0\d{2,4}[ -]
 _HOME = re.compile(
     r"(?:\(0\d{1,5}\) ?\d{3,4}[ -]?\d{3,4}|0[1-9](?:([ .-])\d{2}){4}|0\d{1,2}-\d{4}-\d{4}|0[1-9]\d{3} \d{5,6}|"
     r"0\d{1,4}[ -]\d{3,4} \d{3,4}|0\d{1,4}-\d{3}-\d{4}|"
-    r"0\d{2}[ -]\d{3} \d{2} \d{2}|0\d{3} \d{7}|(?P<told>0\d{2,4} ?/ ?\d{4,8}|[6-9]\d{4} \d{5})|07\d{9}|"
+    r"0\d{2}[ -]\d{3} \d{2} \d{2}|0\d{2,3} \d{7}|0[6-9]\d{4} \d{5}|0(?:\d{2}/(?!(?:19|20)\d\d)\d{7,8}|\d{3,4}/\d{6,8})|"
+    r"(?P<told>0\d{2,4} ?/ ?\d{4,8}|[6-9]\d{4} \d{5})|07\d{9}|"
     r"\([1-9]\d\) 9\d{4}-\d{4})"
     r"(?:,?\s?(?:ext(?:ension|n)?\.?|x|#)\s?\d{1,6})?" + _R
 )
@@ -252,7 +254,9 @@ def _home(match: re.Match[str], text: str) -> float:
     if PHONE_LABEL.search(before(text, match.start(), 24)):
         return 0.75
     groups = re.findall(r"\d+", match.group())
-    rows = {len(group) for group in groups} == {4} or (len(groups) > 3 and groups == sorted(groups))  # times, draws
+    rows = {len(group) for group in groups} == {4} or (
+        len(groups) > 3 and groups == sorted(groups) and int(groups[-1]) < 91
+    )  # times, draws
     return 0.0 if match["told"] or rows or _HAN.search(text) else 0.65
 
 

@@ -89,6 +89,21 @@ _CHINESE = re.compile(
     r"设置?为|(?:换|改|更新)了[,，]?(?:现在|新的?)?是|现在是)?\s?(?:[:：=]|(?<=[是为成]))\s?[\"'“‘「`]?"
     r"([\x21\x23-\x26\x28-\x5f\x61-\x7e]{4,128})"
 )
+# What only a machine writes, wherever such a word leads to it: the secret "6128…", 授权码qsqibst…, AppSecret: 8a77…
+_LED = re.compile(
+    r"(?:(?:secret|token|password|passphrase|credential|(?:api|access|secret)[_ -]?key)s?"
+    r"(?:\s?[\"'“‘(（]| - |\s?[:：=为是]\s?[\"'“‘]?|[\u4e00-\u9fff]{1,8}[:：（(]?)|"
+    r"(?:授权码|密钥|秘钥|令牌|访问凭证)[\u4e00-\u9fff]{0,8}[\"'“‘(（:：]?)\s?([A-Za-z0-9_+/=.\-]{14,128})",
+    re.IGNORECASE,
+)
+_ENOUGH = re.compile(r"[A-Za-z0-9_+/=.\-]{14}")
+_HEX = re.compile(r"[0-9a-f]{32,128}|[0-9A-F]{32,128}")
+# A column of keys: its heading stands in a line before, its cells are nothing else
+_KEY_HEADING = re.compile(
+    r"密钥|秘钥|令牌|凭证|\b(?:[Aa][Pp][Ii][ _]?[Kk]ey|[Ss]ecret|[Tt]oken|[Aa]ccess[ _]?[Kk]ey|AppKey|AppSecret)"
+)
+_HASH_HEADING = re.compile(r"commit|md5|sha-?\d|hash|digest|checksum|摘要|校验|指纹|哈希|提交|trace", re.IGNORECASE)
+_KEY_CELL = re.compile(r"(?:(?<=[|,\t])|(?<=\| )|(?<=  ))[0-9a-f]{32}(?=\s?(?:[|,\t\n]| {2}|$))")
 _PLACEHOLDER = re.compile(
     r"[x*.•#\-_]{3,}.*|.*\*{3,}.*|<.*|\$\{?.*|\{.*|%.*%|.{0,24}(?:your|placeholder|example|change.?me|redacted|"
     r"hidden|insert|replace).{0,24}|"
@@ -142,14 +157,37 @@ def secrets(text: str) -> Iterator[Span]:
     low = text.lower()
     if _WORD.search(low):
         yield from _labelled(text)
-    if "-u " in text or "--user" in text or "-cli " in text:
-        yield from _spoken(text, _TOLD, 0.8)
     if _CHINESE_WORD.search(text):
         yield from _spoken(text, _CHINESE, 0.9)
+    yield from _opaque(text)
+    if "-u " in text or "--user" in text or "-cli " in text:
+        yield from _spoken(text, _TOLD, 0.8)
     if "密码" in text or "口令" in text or "pass" in low:
         yield from _beside(text)
     if "earer " in text or "asic " in text or "oken " in text or "BEARER " in text:
         yield from _authorizations(text)
+
+
+def _opaque(text: str) -> Iterator[Span]:
+    """What only a machine writes, behind a word for a secret or in a column of them."""
+    if _ENOUGH.search(text) is None:
+        return
+    for match in _LED.finditer(text):
+        value = _trimmed(match.group(1))
+        if _is_opaque(value, led=match.group()[:3] == "授权码"):
+            yield Span(match.start(1), match.start(1) + len(value), "SECRET", 0.8)
+    for match in _KEY_CELL.finditer(text):
+        above = text[: text.rfind("\n", 0, match.start()) + 1]
+        if _KEY_HEADING.search(above) and not _HASH_HEADING.search(above):
+            yield Span(match.start(), match.end(), "SECRET", 0.7)
+
+
+def _is_opaque(value: str, *, led: bool) -> bool:
+    """A long hexadecimal number, or letters of both cases with digits between; of mail codes also 16 letters."""
+    if _HEX.fullmatch(value) or (led and len(value) == 16 and value.isalpha()):
+        return True
+    kinds = (any(map(str.isdigit, value)), any(map(str.islower, value)), any(map(str.isupper, value)))
+    return all(kinds) and _bits(value) > 3.2 and not _PLACEHOLDER.fullmatch(value) and not _TECHNICAL.fullmatch(value)
 
 
 def _beside(text: str) -> Iterator[Span]:

@@ -18,7 +18,7 @@ _SPELLING = frozenset(
     "荣茹如儒瑞若萨塞赛桑瑟森沙莎山珊尚绍舍申圣施史士斯司松苏素孙索塔台泰坦汤唐陶特腾提替廷图土托娃瓦万旺威维卫魏温文翁沃乌武西"
     "希锡夏香肖谢辛雄休许雅亚延扬耶叶伊依宜易因印英尤约泽扎詹珍芝治朱兹卓佐买孜江提吐逊衣迪力卡热古丽娅措姆卓玛次仁平多吉丹增"
     "肯旦顿珠扎西才央金拉毛格桑桑杰嘉巴图额尔敦其木格娜仁托娅萨日朗苏乌兰呼那顺铁木真合买提江吾甫尔艾合肉孜依明努尔阿不都热"
-    "汗义吾来且旺堆让央觉曲措宗嘎琼追强群培欧措朗贡布旦白仓决益坚赞琴高娃毕巴雅宝音孟达特额日斯纳满楞丽沙帕夏提荪瓦居吐洪曼班德哈祖叶江玉才桑"
+    "汗义吾来且旺堆让央觉曲措宗嘎琼追强群培欧措朗贡布旦白仓决益坚赞琴高娃毕巴雅宝音孟达特额日斯纳满楞丽沙帕夏提荪瓦居吐洪曼班德哈祖叶江玉才桑仙"
 )
 
 
@@ -30,9 +30,9 @@ _TIBETAN = (
     "贡嘎|朗杰|朗加|赤列|云丹|白姆|卓尕|普赤|仓决|次珍|次巴|达娃|欧珠|觉旦"
 )
 _MONGOLIAN = (
-    "乌兰|图雅|托娅|高娃|其木格|其其格|格日勒|格日乐|巴特尔|巴图|巴雅尔|宝音|朝鲁|呼格|吉勒图|吉乐图|额尔敦|阿拉坦|阿拉腾|乌力吉|孟和|萨仁|"
+    "乌兰|图雅|托娅|高娃|其木格|其其格|格日勒图|格日勒|格日乐|巴特尔|巴图|巴雅尔|宝音|朝鲁|呼格|吉勒图|吉乐图|额尔敦|阿拉坦|阿拉腾|乌力吉|孟和|萨仁|"
     "娜仁|斯琴|敖登|通拉嘎|牧仁|特木尔|哈斯|那顺|满都拉|满达|乌日娜|萨日娜|苏日娜|娜日苏|那日松|乌恩|其尔|吉日嘎拉|吉日格勒|阿古拉|恩和|"
-    "青格勒|青格乐|道尔吉|斯日古楞|布仁|特古斯|苏德|毕力格|朝克图|朝格图|乌云|花日|珠拉|塔娜|海拉苏|苏和|呼和|查干|图门|白音|德力格尔|乌日汗"
+    "青格勒|青格乐|道尔吉|斯日古楞|布仁|特古斯|苏德|毕力格|朝克图|朝格图|孟克|乌云|花日|珠拉|塔娜|海拉苏|苏和|呼和|查干|图门|白音|德力格尔|乌日汗"
 )
 _ALONE = frozenset(
     words(
@@ -81,11 +81,17 @@ def spelt_names(text: str, cut: Words) -> Iterator[Span]:
         while left > start and text[left - 1] in _SPELLING and (left == dots[0] or _spelt(cut.end(left))):
             left -= 1
         while right < end and (
-            _suhe(text, right) or (text[right] in _SPELLING and (right == dots[-1] + 1 or _spelt(cut.start(right))))
+            _suhe(text, right)
+            or _PART.match(text, dots[-1] + 1, right + 1)
+            or (text[right] in _SPELLING and (right == dots[-1] + 1 or _spelt(cut.start(right))))
         ):
             right += 1
         if left < dots[0] and right > dots[-1] + 1 and dots[0] - left + right - dots[-1] > 3:
             yield Span(left, right, "CN_NAME", 0.85)
+
+
+_PART = re.compile("(?:艾力|依明|买买提|吐尔逊|玉素甫|亚森|库尔班|努尔兰|阿不都|吾甫尔|肉孜|艾合买提|依布拉音|热合曼)$")
+"""What often stands behind the dot, whole even where its end and the next character are a word: 依明 | 说."""
 
 
 def _suhe(text: str, at: int) -> bool:
