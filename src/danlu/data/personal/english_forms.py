@@ -89,13 +89,13 @@ CHINESE_PLACES = frozenset(
     words(
         "beijing shanghai tianjin chongqing guangzhou shenzhen dongguan foshan zhuhai zhongshan huizhou shantou "
         "jiangmen hangzhou ningbo wenzhou jiaxing huzhou shaoxing jinhua yiwu taizhou nanjing suzhou wuxi changzhou "
-        "nantong yangzhou xuzhou zhenjiang hefei wuhu fuzhou xiamen quanzhou zhangzhou nanchang ganzhou jinan qingdao "
-        "yantai weifang weihai linyi zibo zhengzhou luoyang kaifeng wuhan yichang xiangyang changsha zhuzhou yueyang "
-        "nanning guilin liuzhou haikou sanya chengdu mianyang guiyang kunming lhasa xian lanzhou xining yinchuan urumqi "
-        "hohhot baotou taiyuan datong shijiazhuang tangshan baoding qinhuangdao shenyang dalian changchun jilin harbin "
-        "daqing taibei taipei macao hainan henan hebei hubei hunan yunnan sichuan guizhou shandong shanxi shaanxi "
-        "jiangsu zhejiang jiangxi anhui fujian guangdong guangxi gansu qinghai ningxia xinjiang tibet liaoning "
-        "heilongjiang"
+        "nantong yangzhou xuzhou zhenjiang hefei wuhu fuzhou xiamen quanzhou zhangzhou nanchang ganzhou jinan "
+        "qingdao yantai weifang weihai linyi zibo zhengzhou luoyang kaifeng wuhan yichang xiangyang changsha "
+        "zhuzhou yueyang nanning guilin liuzhou haikou sanya chengdu mianyang guiyang kunming lhasa xian lanzhou "
+        "xining yinchuan urumqi hohhot baotou taiyuan datong shijiazhuang tangshan baoding qinhuangdao shenyang "
+        "dalian changchun jilin harbin daqing taibei taipei macao hainan henan hebei hubei hunan yunnan sichuan "
+        "guizhou shandong shanxi shaanxi jiangsu zhejiang jiangxi anhui fujian guangdong guangxi gansu qinghai "
+        "ningxia xinjiang tibet liaoning heilongjiang"
     )
 )
 _NO_GIVEN = CHINESE_PLACES | frozenset(words("huawei xiaomi taobao alipay meituan weibo"))
