@@ -53,7 +53,7 @@ SETS: dict[str, Callable[..., list[Document]]] = {
     "seventh": partial(unseen.documents, part="seventh"),
     "eighth": partial(unseen.documents, part="eighth"),
     "ninth": partial(unseen.documents, part="ninth"),
-    **{part: partial(_kept, part=part) for part in ("tenth", "eleventh", "twelfth", "thirteenth")},
+    **{part: partial(_kept, part=part) for part in ("tenth", "eleventh", "twelfth", "thirteenth", "fourteenth")},
 }
 
 

@@ -36,9 +36,13 @@ _FOUR_BITS = 0.5 + 1 / 64 * 1.03
 STATE_BYTES = {"adamw": 8.0, "adamw_8bit": 2.1, "adafactor": 0.1, "muon": 4.0, "schedule_free": 8.0}
 """Bytes of optimizer state for each parameter that trains; a moving average of the weights takes 4 more."""
 
-_FIRST_USE = {(True, False): 34, (True, True): 48, (False, False): 3, (False, True): 22}
+_FIRST_USE = {
+    "AVX512": {(True, False): 34, (True, True): 48, (False, False): 3, (False, True): 22},
+    "AVX2": {(True, False): 15, (True, True): 15, (False, False): 5, (False, True): 8},
+}
 """MiB of a CPU's libraries: kernels made for the shapes that are met, and code that is read from disk only then. By
-whether danlu's decoder computes and whether in half precision; medians of benchmarks/training/memory.py."""
+what the processor can do, whether danlu's decoder computes and whether in half precision; medians of
+benchmarks/training/memory.py."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,8 @@ def forecast(
     away = config.optimizer.offload and default_device().type != "cpu"
     state = (0.0 if away else STATE_BYTES[config.optimizer.type]) + (4.0 if config.optimizer.ema is not None else 0.0)
     on_cpu = default_device().type == "cpu"
-    libraries = _FIRST_USE[packed, dtype != torch.float32] << 20 if on_cpu else 0
+    first_use = _FIRST_USE["AVX512" if torch.backends.cpu.get_cpu_capability() == "AVX512" else "AVX2"]
+    libraries = first_use[packed, dtype != torch.float32] << 20 if on_cpu else 0
     return Forecast(weights, round(state * trained), live.peak, batch.input_ids.numel(), groups, libraries, packed)
 
 

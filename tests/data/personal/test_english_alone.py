@@ -31,6 +31,16 @@ def names(text: str) -> list[str]:
         ("Ms. van der Meer reports a headache, and Mrs. Sun does too.", ["van der Meer", "Sun"]),
         ("Posted by Lucien on 2 June", ["Lucien"]),
         ("Name,Mobile,Bank\nZhu Fang,,n/a\nZ. Kariuki,,n/a\nOuyang Jun,,n/a", ["Zhu Fang", "Z. Kariuki", "Ouyang Jun"]),
+        (
+            "Guest: where?\nHeather: here\nGuest: when?\nHeather: now\nHui: so\nHui: yes",
+            ["Heather", "Heather", "Hui", "Hui"],
+        ),
+        ("My husband Carlos spoke with Ingrid.", ["Carlos", "Ingrid"]),
+        ("Divya, please bring the form.", ["Divya"]),
+        ('"Dear Dennis, your mailbox is full"', ["Dennis"]),
+        ("tickets for ZHANG, ZIHAO were issued", ["ZHANG, ZIHAO"]),
+        ("**Last Name:** Kobayashi\nFirst name ....... Yumiko", ["Kobayashi", "Yumiko"]),
+        ("Judith 9:46 AM\nplease call back", ["Judith"]),
         ("Elif: is it done?\nConnor: yes, thanks Elif", ["Elif", "Connor", "Elif"]),
     ],
 )
@@ -54,6 +64,9 @@ def test_somebody_speaks_is_greeted_or_signs(text: str, expected: list[str]) -> 
         "<Invoice> <Total> 12 </Total>",
         "Seller: Suzhou Lande Precision Instruments Co., Ltd; Shenzhen Huaxin Electronics",
         "sold by Henry Schein Inc. and Booz Allen Hamilton",
+        "Driver: where?\nNurse: here\nDriver: when?\nNurse: now",
+        "Delivered-To: a\nTitle: Case Worker",
+        "Delivered-To: a\nDelivered-To: b\nErrors-To: c\nErrors-To: d",
         "Kubernetes: a scheduler\nDocker: a runtime",
     ],
 )

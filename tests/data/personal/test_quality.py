@@ -67,6 +67,7 @@ def test_other_registers(language: str, part: unseen.Part, recall: float, precis
         ("en", "twelfth", 0.98, 0.98),
         ("zh", "thirteenth", 0.99, 0.99),
         ("en", "thirteenth", 0.985, 0.99),
+        ("en", "fourteenth", 0.975, 0.985),
     ],
 )
 def test_values_and_sentences_of_others(language: str, part: str, recall: float, precision: float) -> None:

@@ -7,9 +7,10 @@ begins or ends so, a form asks for it, or a title stands in front.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
-from danlu.data.personal.english_forms import NOBODY, is_pinyin_syllable, is_place, pinyin_surnames
+from danlu.data.personal.english_forms import NOBODY, is_pinyin_given, is_pinyin_syllable, is_place, pinyin_surnames
 from danlu.data.personal.english_words import LOWER, PARTICLE, UPPER, WORD, english_tables, key_of, kind_of
 from danlu.data.personal.spans import Span
 from danlu.data.personal.tables import words
@@ -17,7 +18,8 @@ from danlu.data.personal.tables import words
 _TIME = r"\(?(?:\d{1,2}[:.]\d{2}(?:[:.]\d{2})?(?: ?[AaPp]\.?[Mm]\.?)?)\)?"
 _SPEAKER = re.compile(
     rf"^(?:[-*>] )?(?P<time>\[[0-9][0-9:., /TZAPMapm-]*\]\s?|{_TIME}\s(?:[-–|] )?)?(?P<mark>\*\*|<@?|@)?"
-    rf"(?P<name>{WORD})(?: \([^()\n]{{2,20}}\))?(?:(?P<close>\*\*:|:\*\*|>:?(?= ))|\*\*(?= )|:(?=\s)|(?P<dash> [-–] ))",
+    rf"(?P<name>{WORD})(?: \([^()\n]{{2,20}}\))?"
+    rf"(?:(?P<close> \d{{1,2}}:\d{{2}}(?: [AP]M)?$|\*\*:|:\*\*|>:?(?= ))|\*\*(?= )|:(?=\s)|(?P<dash> [-–] ))",
     re.MULTILINE,
 )
 _GREETED = re.compile(
@@ -33,7 +35,7 @@ _SIGNED = re.compile(
 )
 _FIELD = re.compile(
     r"(?:[Ss]urname|SURNAME|(?:[Ll]ast|[Ff]amily|[Gg]iven|[Ff]irst|[Mm]iddle|LAST|FIRST|GIVEN)[ _]?(?:[Nn]ames?|NAME)|"
-    r"[Ff]orenames?)[\"']?\s?[:：=|\t]\s?[\"']?"
+    r"[Ff]orenames?)[\"']?\*{0,2}\s?(?:[:：=|\t]|[._…]{3,}:?)\*{0,2}\s?[\"']?"
     rf"(?P<name>(?:{PARTICLE} )?(?:{WORD}|[{UPPER}]{{2,}})"
     rf"(?: {WORD})?)(?=[\"']?\s*(?:$|\n|[;,|\t}}\]]| {{2}}))"
 )
@@ -46,11 +48,19 @@ _BY = re.compile(
     rf"\b(?:[Pp]osted|[Ww]ritten|[Rr]eviewed|[Ss]ubmitted|[Aa]pproved|[Ee]dited|[Rr]eported|[Uu]ploaded) by "
     rf"(?P<name>{WORD})(?! ?[{UPPER}&]|[-_@.]\w)"
 )
+_KNOWN_BY = re.compile(
+    rf"(?:\b(?:[Ss]poke (?:with|to)|[Rr]oommate|[Pp]artner|[Hh]usband|[Ww]ife|[Ss]on|[Dd]aughter|[Bb]rother|"
+    rf"[Ss]ister|[Mm]other|[Ff]ather|[Cc]olleague|[Nn]eighbou?r|[Ff]riend|[Cc]ousin|name tag says|thx|"
+    rf"[Tt]hanks,?|[Rr]egards,|[Cc]heers,) |(?:[.?!] [-–—]|—) ?)(?P<name>{WORD})(?! ?[{UPPER}&]|[-_@.]\w|'s [{UPPER}])"
+)
+_CALLED = re.compile(
+    rf"(?:^|[\n.!?\"“] ?)(?P<name>{WORD}), (?=(?:please|thanks|thank you)\b|(?:can|could|would|will|do|did) you\b)"
+)
 # A cell of a table, or a line, that is an initial and a word, or two Chinese syllables
 _CELL = re.compile(
     rf"(?:^|[\n\t|;,]|  ) ?[\"“]?(?P<name>(?P<initial>(?:[{UPPER}]\. ?){{1,2}})"
     rf"(?:{PARTICLE} )?(?P<last>{WORD})|"
-    rf"(?P<family>[A-Z][a-z]{{1,7}}) (?P<given>[A-Z][a-z]{{1,7}}))(?=[\"”]?(?:\s*(?:$|\n)| ?[\t|;,]|  ))"
+    rf"(?P<family>[A-Z][a-z]{{1,9}}) (?P<given>[A-Z][a-z]{{1,9}}))(?=[\"”]?(?:\s*(?:$|\n)| ?[\t|;,]|  ))"
 )
 
 
@@ -65,9 +75,10 @@ def names_alone(text: str) -> Iterator[Span]:
     if _ROWS.search(text):
         yield from _in_cells(text)
     yield from _titled(text)
-    for match in _BY.finditer(text) if " by " in text else ():
-        if _is_given(match["name"]):
-            yield _found(match, 0.6)
+    for pattern in (_BY, _KNOWN_BY, _CALLED):
+        for match in pattern.finditer(text):
+            if _is_given(match["name"]) and (pattern is _BY or not _is_a_word_too(match["name"])):
+                yield _found(match, 0.6)
 
 
 def _greeted(text: str) -> Iterator[Span]:
@@ -121,9 +132,10 @@ def _speakers(text: str) -> Iterator[Span]:
     """Who speaks, at the beginning of a line: `Mary: `, `[09:30] Mary: `, `<Mary> `, `**Mary**: `, `09:30 Mary - `."""
     lines = [m for m in _SPEAKER.finditer(text) if (m["dash"] is None or m["time"]) and _can_speak(m)]
     known = {m["name"] for m in lines if _is_given(m["name"]) and not _is_a_word_too(m["name"])}
+    often = {name for name, times in Counter(m["name"] for m in lines).items() if times > 1}
     for match in lines:
         word = match["name"]
-        others = len(known - {word})
+        others = len((known | often) - {word}) if word in often or len(known) > 1 else len(known - {word})
         if word in known or (_is_given(word) and (others or match["time"])) or (others and _is_surname(word)):
             yield _found(match, 0.7)
 
@@ -147,14 +159,20 @@ def _is_a_word_too(word: str) -> bool:
 def _is_surname(word: str) -> bool:
     """Whether the tables have it as a surname, or not at all."""
     kind = kind_of(word)
-    return _is_unknown(word) or (kind[1:2] in ("v", "s", "S") and kind[2:3] != "W" and not is_place(word))
+    if "-" in word:  # Delivered-To
+        return False
+    return _is_unknown(word) or (kind[1:2] in ("v", "s", "S") and kind[2:3] == "-" and not is_place(word))
 
 
 def _is_pinyin(family: str, given: str) -> bool:
-    """Zhu Fang: two syllables, not both of them words of English."""
+    """Zhu Fang, Wenjing Sun: a surname and syllables, not both of them words of English."""
+    if "-" not in (kind_of(family)[2:3], kind_of(given)[2:3]):
+        return False
     one, two = key_of(family), key_of(given)
-    new = "-" in (kind_of(family)[2:3], kind_of(given)[2:3])
-    return new and one in pinyin_surnames() and is_pinyin_syllable(two)
+    return any(
+        last in pinyin_surnames() and first != "hi" and (is_pinyin_syllable(first) or is_pinyin_given(first))
+        for last, first in ((one, two), (two, one))
+    )
 
 
 def _is_unknown(word: str) -> bool:

@@ -286,14 +286,11 @@ def _reversed(text: str, match: re.Match[str]) -> Span | None:
     if " " in match["last"] or (second and not second.endswith(".")) or re.match(rf" [{UPPER}][{LOWER}]", behind):
         return None
     last, first = key_of(match["last"]), key_of(match["first"].split()[0])
-    ordinary = (last in t.words or last in t.word_names, first in t.words or first in t.word_names)
+    if last in pinyin_surnames() and is_pinyin_given(first) and first not in ordinary():
+        return Span(match.start(), match.end(), "EN_NAME", 0.7)
+    common = (last in t.words or last in t.word_names, first in t.words or first in t.word_names)
     frequent = t.family.get(last) == "S"
-    if (
-        not (_is_family(last) and _is_given(first))
-        or all(ordinary)
-        or first in t.words
-        or (ordinary[0] and not frequent)
-    ):
+    if not (_is_family(last) and _is_given(first)) or all(common) or first in t.words or (common[0] and not frequent):
         return None
     previous = _BEFORE.search(text, max(0, match.start() - 20), match.start())
     if previous and key_of(previous.group(1)) not in t.words and key_of(previous.group(1)) not in t.titles:

@@ -146,7 +146,8 @@ def kind_of(token: str) -> str:
 _OPENERS = frozenset(
     words(
         "As When If While Since Because After Before Although Though Until Unless Whether That Then But And Yet "
-        "For At In On By From To With Of Per Is Are Was Does Has Had Could Please"
+        "For At In On By From To With Of Per Is Are Was Does Has Had Could Please "
+        "Dear Hello Hi Hey Thanks"
     )
 )
 

@@ -74,7 +74,8 @@ _BARE = re.compile(r"(?:1?[2-9]\d{2}[2-9]\d{6}|[2-9]\d{2}[-. ]\d{4}|0\d{2,4}[ -]
 _HOME = re.compile(
     r"(?:\(0\d{1,5}\) ?\d{3,4}[ -]?\d{3,4}|0[1-9](?:([ .-])\d{2}){4}|0\d{1,2}-\d{4}-\d{4}|0[1-9]\d{3} \d{5,6}|"
     r"0\d{1,4}[ -]\d{3,4} \d{3,4}|0\d{1,4}-\d{3}-\d{4}|"
-    r"0\d{2}[ -]\d{3} \d{2} \d{2}|0\d{2,3} \d{7}|0[6-9]\d{4} \d{5}|0(?:\d{2}/(?!(?:19|20)\d\d)\d{7,8}|\d{3,4}/\d{6,8})|"
+    r"0\d{2}[ -]\d{3} \d{2} \d{2}|0\d{2,3} \d{7}|0[6-9]\d{4} \d{5}|07\d{3} \d{3} \d{3}|"
+    r"01[5-7]\d \d{7,8}|0(?:\d{2}/(?!(?:19|20)\d\d)\d{7,8}|\d{3,4}/\d{6,8})|"
     r"(?P<told>0\d{2,4} ?/ ?\d{4,8}|[6-9]\d{4} \d{5})|07\d{9}|"
     r"\([1-9]\d\) 9\d{4}-\d{4})"
     r"(?:,?\s?(?:ext(?:ension|n)?\.?|x|#)\s?\d{1,6})?" + _R
@@ -83,9 +84,8 @@ _HAN = re.compile("[\u4e00-\u9fff]")
 _CHINA = re.compile(
     r"Chin(?:a|ese)|Beijing|Shanghai|Shenzhen|Guangzhou|Hangzhou|Nanjing|Chengdu|Wuhan|Tianjin|Chongqing|\+86|RMB|CNY"
 )
-_JOINED = re.compile(r"0\d{2,3}-\d{7,8}(?!\d)")
+_JOINED = re.compile(r"0(?:\d{2,3}-\d{7,8}|\d{3}-\d{4} \d{4})(?!\d)")
 _LONDON = re.compile(r"\(?020\)? [378]\d{3} \d{4}")
-_HOTLINE = re.compile(r"toll|hotline|helpline|customer|support|service|sales|order", re.IGNORECASE)
 _TOLL_FREE = frozenset(words("400 800 888 877 866 855 844 833 822 900"))
 
 
@@ -97,11 +97,15 @@ def _digits(value: str) -> str:
 _CALL = re.compile(
     r"(?:电话|手机|打|拨|联系|家长|微信|致电|号码|[Tt]el|[Mm]ob|[Pp]hone|[Cc]all|[Cc]ell)[^0-9\n。;]{0,12}$|[(,] ?$"
 )
+_ABROAD = re.compile(r"\+(?!86)[1-9]\d{0,2}[ -]?\(?$")
 _DAY = re.compile(r"-(?:19|20)\d{2}[01]\d[0-3]\d$")
 
 
 def _mobile(match: re.Match[str], text: str) -> float:
     digits = _digits(match.group())[-11:]
+    abroad = _ABROAD.search(text, max(0, match.start() - 5), match.start())
+    if abroad and not match.group().startswith(("+", "0", "(")):
+        return 0.0  # +49 151 9123 5317
     if match["rare"] and (
         _DAY.search(match.group())
         or _goes_on(match, text)
@@ -217,9 +221,8 @@ def _international(match: re.Match[str], text: str) -> float:
 
 def _nanp(match: re.Match[str], text: str) -> float:
     area = match.group(1) or match.group(2)
-    if area in _TOLL_FREE:  # mostly a company's line and nobody's own
-        head = before(text, match.start(), 40)
-        return 0.6 if PHONE_LABEL.search(head[-28:]) and not (_HAN.search(text) or _HOTLINE.search(head)) else 0.0
+    if area in _TOLL_FREE:  # mostly a company's line, and in a Chinese text any other number
+        return 0.6 if not _HAN.search(text) else 0.0
     if is_other_number(text, match.start(), match.end()):
         return 0.3
     return 0.95 if match.group(1) or PHONE_LABEL.search(before(text, match.start())) else 0.75
@@ -255,7 +258,7 @@ def _home(match: re.Match[str], text: str) -> float:
         return 0.75
     groups = re.findall(r"\d+", match.group())
     rows = {len(group) for group in groups} == {4} or (
-        len(groups) > 3 and groups == sorted(groups) and int(groups[-1]) < 91
+        len(groups) > 3 and groups == sorted(groups) and int(groups[-1]) < 51
     )  # times, draws
     return 0.0 if match["told"] or rows or _HAN.search(text) else 0.65
 
@@ -311,7 +314,8 @@ def _free(text: str, start: int) -> bool:
 def _unwrapped(text: str, span: Span) -> Span:
     """Without brackets around the whole: they are the sentence's, (+49 30 123456), not the number's, (010) 123456."""
     inside = text[span.start + 1 : span.end - 1]
-    if text[span.start] == "(" and text[span.end - 1] == ")" and "(" not in inside and ")" not in inside:
+    pairs = re.sub(r"\([^()]*\)", "", inside)
+    if text[span.start] == "(" and text[span.end - 1] == ")" and "(" not in pairs and ")" not in pairs:
         return Span(span.start + 1, span.end - 1, span.kind, span.confidence)
     return span
 

@@ -54,13 +54,13 @@ _LABEL = re.compile(
     r"session[_\- ]?token|api[_\- ]?token|"
     r"private[_\- ]?key|encryption[_\- ]?key|signing[_\- ]?key|secret|token|passwd|password|passphrase|"
     r"pass[_\- ]?code|passcode|pwd|credentials?))"
-    r"[\"']?\s{0,3}(?::=|=>|=|:|：)\s{0,3}([\"']?)([^\s\"'，。；、）】》\u4e00-\u9fff]{4,256})",
+    r"[\"']?\*{0,2}\s{0,3}(?::=|=>|=|:|：)\*{0,2}\s{0,3}([\"']?)([^\s\"'，。；、）】》\u4e00-\u9fff]{4,256})",
     re.IGNORECASE,
 )
 _SPOKEN = re.compile(
     r"\b(?:password|passphrase|passcode|passwd|pwd?|api key|token|secret(?: key)?|pin)"
     r"(?: (?:for|of|on) [\w\- ]{1,40}?)?"
-    r" (?:(?:(?:was|has been|got) )?(?:changed|reset|set|rotated)(?: [a-z ]{1,20}?)? to|is|was|to|=)"
+    r" (?:(?:(?:was|has been|got) )?(?:changed|reset|set|rotated)(?: [a-z ]{1,20}?)? to|is|was|to|=):?"
     r" [\"'`]?([^\s\"'`，。]{4,128})",
     re.IGNORECASE,
 )
@@ -91,8 +91,8 @@ _CHINESE = re.compile(
 )
 # What only a machine writes, wherever such a word leads to it: the secret "6128…", 授权码qsqibst…, AppSecret: 8a77…
 _LED = re.compile(
-    r"(?:(?:secret|token|password|passphrase|credential|(?:api|access|secret)[_ -]?key)s?"
-    r"(?:\s?[\"'“‘(（]| - |\s?[:：=为是]\s?[\"'“‘]?|[\u4e00-\u9fff]{1,8}[:：（(]?)|"
+    r"(?:(?:secret|token|webhook|password|passphrase|credential|(?:api|access|secret)[_ -]?key)s?"
+    r"(?: (?=[0-9a-f]{32})|\s?[\"'“‘(（]| - |\s?[:：=为是]\s?[\"'“‘]?|[\u4e00-\u9fff]{1,8}[:：（(]?)|"
     r"(?:授权码|密钥|秘钥|令牌|访问凭证)[\u4e00-\u9fff]{0,8}[\"'“‘(（:：]?)\s?([A-Za-z0-9_+/=.\-]{14,128})",
     re.IGNORECASE,
 )
