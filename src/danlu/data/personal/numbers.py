@@ -221,8 +221,9 @@ def _international(match: re.Match[str], text: str) -> float:
 
 def _nanp(match: re.Match[str], text: str) -> float:
     area = match.group(1) or match.group(2)
-    if area in _TOLL_FREE:  # mostly a company's line, and in a Chinese text any other number
-        return 0.6 if not _HAN.search(text) else 0.0
+    if area in _TOLL_FREE:  # a company's line, mostly; in a Chinese text any other number
+        said = re.search(r"toll", before(text, match.start(), 24), re.IGNORECASE)
+        return 0.0 if said or _HAN.search(text) else 0.6
     if is_other_number(text, match.start(), match.end()):
         return 0.3
     return 0.95 if match.group(1) or PHONE_LABEL.search(before(text, match.start())) else 0.75
