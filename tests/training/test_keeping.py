@@ -65,9 +65,9 @@ def weights(job: TrainingJob) -> dict[str, torch.Tensor]:
     return {name: p.detach().clone() for name, p in trainable(job.model).items()}
 
 
-def without(base: Path, work: Path, gone: set[int], **fields: Any) -> TrainingJob:
+def without(base: Path, work: Path, gone: set[int], dtype: torch.dtype = torch.float32, **fields: Any) -> TrainingJob:
     """The reference: a plain run in which these steps do nothing at all."""
-    job = job_of(base, work, {}, **fields)
+    job = replace(job_of(base, work, {}, **fields), dtype=dtype)
     inner = loop.optimizer_step
 
     def step(job: TrainingJob, schedule: Schedule, number: int, *rest: Any) -> dict[str, Any]:
@@ -106,6 +106,31 @@ def test_it_goes_back_and_on_as_if_the_step_had_not_been(
         assert fault["back_to"] == (fault["step"] - 1) // 3 * 3
         assert all(row in fault["reason"] for row in rows[:8])
     assert said in faults[0]["reason"] and said in skipped[min(steps)]["skipped"]
+
+
+def test_in_fp16_it_goes_back_over_and_over_and_a_killed_run_is_the_same(tiny_folder: Path, tmp_path: Path) -> None:
+    steps = {2: "nan", 5: "zero", 6: "nan"}
+
+    class Cut(Exception):
+        pass
+
+    def stop(event: dict[str, Any]) -> None:
+        if event["event"] == "step" and event["step"] == 7:
+            raise Cut
+
+    def half(name: str) -> TrainingJob:
+        return replace(job_of(tiny_folder, tmp_path / name, steps), dtype=torch.float16)
+
+    job = half("bad")
+    assert [skip["step"] for skip in train(job).skipped] == [2, 5, 6]
+    with pytest.raises(Cut):
+        train(replace(half("cut"), on_event=stop))
+    again = half("cut")
+    train(again)
+    expected = weights(without(tiny_folder, tmp_path / "reference", set(steps), torch.float16))
+    for found in (job, again):
+        assert all(torch.equal(value, expected[name]) for name, value in weights(found).items())
+    assert timeless(tmp_path / "cut") == timeless(tmp_path / "bad")
 
 
 def test_a_spike_is_skipped_where_the_recipe_asks(tiny_folder: Path, tmp_path: Path) -> None:
