@@ -111,6 +111,25 @@ def test_a_damaged_history_does_not_cost_the_model(
     assert names and all((trained.path / name).read_bytes() == (whole.path / name).read_bytes() for name in names)
 
 
+def test_a_damaged_checkpoint_that_was_kept_costs_only_its_own_model(
+    recipe_text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = "checkpoints.keep_every=1"
+    finish, work = stopped_at_3(recipe_text, tmp_path / "damaged", monkeypatch, every)
+    os.truncate(work / "step-00000001" / "optimizer.pt", 100)
+    result = finish()
+    (reason,) = [event["reason"] for event in read_events(result.run.events) if event["event"] == "fault"]
+    assert reason.startswith("step-00000001 is damaged (optimizer.pt") and "before" not in reason
+    assert "kept/step-00000001 is left out" in reason
+    trained, left = result.artifacts["train"], ["step-00000002", "step-00000003", "step-00000004"]
+    assert list(trained.facts["kept"]) == left == sorted(path.name for path in (trained.path / "kept").iterdir())
+    whole = execute(parse_recipe(recipe_text, [f"train.{every}"]), Workspace(tmp_path / "whole"), until="train")
+    expected = whole.artifacts["train"].path
+    for folder in ("", *(f"kept/{name}" for name in left)):
+        (weights,) = (trained.path / folder).glob("*.safetensors")
+        assert weights.read_bytes() == (expected / folder / weights.name).read_bytes()
+
+
 def test_two_runs_of_one_recipe_make_the_same_files(recipe_text: str, tmp_path: Path) -> None:
     sums, losses = [], []
     for name in ("one", "other"):

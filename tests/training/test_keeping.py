@@ -277,16 +277,33 @@ def test_a_history_that_lost_lines_is_told(tiny_folder: Path, tmp_path: Path) ->
     assert read_history(tmp_path / "history.jsonl") == []
 
 
-def test_a_best_checkpoint_that_is_damaged_is_told(tiny_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["damaged", "gone"])
+def test_where_the_best_checkpoint_is_lost_the_last_weights_are_the_result(
+    tiny_folder: Path, tmp_path: Path, damage: str
+) -> None:
     early: dict[str, Any] = {"early_stopping": {"patience": 1, "min_delta": 100.0}, "validate_every": 2}
+    events: Events = []
 
-    def stopping() -> TrainingJob:
-        job = job_of(tiny_folder, tmp_path, {}, **early)
+    def stopping(**more: Any) -> TrainingJob:
+        job = job_of(tiny_folder, tmp_path, {}, events, **{**early, **more})
         return replace(job, validation=job.train[:2])
 
-    train(stopping())
+    best = stopping()
+    assert train(best).result_step == 2
     assert [path.name for path in checkpoints(tmp_path)] == ["step-00000002", "step-00000003", "step-00000004"]
-    (tmp_path / "step-00000002" / "random.pt").unlink()
-    with pytest.raises(InternalFault, match=r"best step, 2, .*cannot be read") as error:
-        train(stopping())
-    assert "--fresh" in error.value.fix
+    if damage == "gone":
+        shutil.rmtree(tmp_path / "step-00000002")
+    else:
+        (tmp_path / "step-00000002" / "random.pt").unlink()
+    assert not [event for event in events if event["event"] == "fault"]
+    again = stopping()
+    outcome = train(again)
+    assert outcome.result_step == 4 and outcome.best_step == 2 and outcome.stopped_early
+    (reason,) = [event["reason"] for event in events if event["event"] == "fault"]
+    assert reason.startswith({"damaged": "step-00000002 cannot be read", "gone": "step 2 has no checkpoint"}[damage])
+    assert "that of the last step, 4" in reason
+    last = stopping(early_stopping={**early["early_stopping"], "restore_best": False})
+    train(last)
+    expected, before = weights(last), weights(best)
+    assert all(torch.equal(value, expected[name]) for name, value in weights(again).items())
+    assert not all(torch.equal(value, before[name]) for name, value in weights(again).items())

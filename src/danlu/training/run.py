@@ -166,14 +166,24 @@ def _write(
     job: TrainingJob, outcome: Outcome, test: Sequence[Example], out: Path, save: Callable[[Path], None]
 ) -> dict[str, Any]:
     """The result, the history and the models of earlier steps that stay; what there is to tell of them."""
+
+    def fault(kind: str, reason: str) -> None:
+        job.on_event({"event": "fault", "kind": kind, "reason": reason})
+
     save(out)
     records, damaged = copy_history(job.folder / HISTORY, out / HISTORY)
     if damaged:
         reason = f"{HISTORY} has damaged lines ({damaged}): their steps are missing in the curve, not in the model"
-        job.on_event({"event": "fault", "kind": "history", "reason": reason})
+        fault("history", reason)
     figures = _test_figures(job, test, outcome.step)  # before the model takes the weights of earlier steps
-    kept = steps_to_keep(job.config, outcome.best_step, outcome.step)
-    write_kept(lambda: state_of(job), kept, job.folder, lambda name: save(out / KEPT / name))
+    wanted = steps_to_keep(job.config, outcome.best_step, outcome.step)
+    kept = write_kept(
+        lambda: state_of(job),
+        wanted,
+        job.folder,
+        lambda name: save(out / KEPT / name),
+        partial(fault, "checkpoint"),
+    )
     losses = [record["loss"] for record in records if "loss" in record]
     return {"kept": kept, "test": figures, "test_rows": len(test), "final_loss": losses[-1] if losses else None}
 
