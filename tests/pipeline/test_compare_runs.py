@@ -273,3 +273,10 @@ def test_the_page_goes_where_it_is_wanted(made: Made, tmp_path: Path) -> None:
     assert write_comparison(found, made.workspace, tmp_path / "x" / "y.html").read_text().startswith("<!doctype")
     with pytest.raises(UserError, match="cannot be written"):
         write_comparison(found, made.workspace, tmp_path / "x" / "y.html" / "z.html")
+
+
+def test_the_last_loss_is_of_the_last_step_that_was_done() -> None:
+    skipped = {"step": 4, "epoch": 0, "skipped": "the loss is nan", "rows": ["r:1"]}
+    steps = history(0.1, 3)
+    assert RunFacts("A", "a", "tiny", history=[*steps, skipped]).last_loss() == steps[-1]["loss"]
+    assert RunFacts("A", "a", "tiny", history=[skipped]).last_loss() is None

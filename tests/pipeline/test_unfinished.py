@@ -79,6 +79,57 @@ def test_the_command_exits_with_0_and_says_how_to_go_on_and_fresh_starts_over(
     assert [record["step"] for record in read_history(history)] == [1, 2]  # and not 1 to 3 of the first
 
 
+def stopped_at_3(recipe_text: str, place: Path, monkeypatch: pytest.MonkeyPatch, *fields: str) -> tuple[Any, Path]:
+    """A call that goes on with a run stopped after step 3 of 4, and the folder of what it has so far."""
+    recipe, workspace = parse_recipe(recipe_text, [f"train.{field}" for field in fields]), Workspace(place)
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        stop_after(patch, 2)
+        execute(recipe, workspace, until="train", command="train")
+    (work,) = workspace.root.glob("work/trained-*")
+    return lambda: execute(recipe, workspace, until="train", command="train"), work
+
+
+@pytest.mark.parametrize("damage", ["byte", "gone"])
+def test_a_damaged_history_does_not_cost_the_model(
+    damage: str, recipe_text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish, work = stopped_at_3(recipe_text, tmp_path / "damaged", monkeypatch)
+    content = (work / "history.jsonl").read_bytes()
+    if damage == "byte":
+        (work / "history.jsonl").write_bytes(b"\xff" + content[1:])
+    else:
+        (work / "history.jsonl").unlink()
+    result = finish()
+    reasons = [event["reason"] for event in read_events(result.run.events) if event["event"] == "fault"]
+    said = {"byte": "history.jsonl has damaged lines (1)", "gone": "history.jsonl is shorter"}[damage]
+    assert len(reasons) == 1 and reasons[0].startswith(said)
+    trained, left = result.artifacts["train"], {"byte": [2, 3, 4], "gone": [4]}[damage]
+    assert [record["step"] for record in read_history(trained.path / "history.jsonl")] == left
+    whole = execute(parse_recipe(recipe_text), Workspace(tmp_path / "whole"), until="train").artifacts["train"]
+    assert trained.facts["final_loss"] == whole.facts["final_loss"]
+    names = [path.name for path in whole.path.glob("*.safetensors")]
+    assert names and all((trained.path / name).read_bytes() == (whole.path / name).read_bytes() for name in names)
+
+
+def test_a_damaged_checkpoint_that_was_kept_costs_only_its_own_model(
+    recipe_text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = "checkpoints.keep_every=1"
+    finish, work = stopped_at_3(recipe_text, tmp_path / "damaged", monkeypatch, every)
+    os.truncate(work / "step-00000001" / "optimizer.pt", 100)
+    result = finish()
+    (reason,) = [event["reason"] for event in read_events(result.run.events) if event["event"] == "fault"]
+    assert reason.startswith("step-00000001 is damaged (optimizer.pt") and "before" not in reason
+    assert "kept/step-00000001 is left out" in reason
+    trained, left = result.artifacts["train"], ["step-00000002", "step-00000003", "step-00000004"]
+    assert list(trained.facts["kept"]) == left == sorted(path.name for path in (trained.path / "kept").iterdir())
+    whole = execute(parse_recipe(recipe_text, [f"train.{every}"]), Workspace(tmp_path / "whole"), until="train")
+    expected = whole.artifacts["train"].path
+    for folder in ("", *(f"kept/{name}" for name in left)):
+        (weights,) = (trained.path / folder).glob("*.safetensors")
+        assert weights.read_bytes() == (expected / folder / weights.name).read_bytes()
+
+
 def test_two_runs_of_one_recipe_make_the_same_files(recipe_text: str, tmp_path: Path) -> None:
     sums, losses = [], []
     for name in ("one", "other"):

@@ -97,6 +97,21 @@ def test_a_digit_that_changed_in_the_state_is_damage(tmp_path: Path) -> None:
     assert len(faults) == 1 and faults[0].startswith("step-00000002 is damaged (state.json ")
 
 
+@pytest.mark.parametrize("content", ["null", "[]", "3", '"x"', '{"own_sha256": null}'])
+def test_a_state_that_is_json_and_no_state_is_damage(tmp_path: Path, content: str) -> None:
+    trainee, faults = Trainee(), list[str]()
+    trainee.step()
+    for step in (1, 2):
+        trainee.save(tmp_path, step)
+    (tmp_path / "step-00000002" / "state.json").write_text(content, encoding="utf-8")
+    assert trainee.restore(tmp_path, faults) == Progress(1, 10)
+    (fault,) = faults
+    assert fault.startswith("step-00000002 ") and fault.endswith("the one before is used")
+    (tmp_path / "step-00000001" / "state.json").write_text(content, encoding="utf-8")
+    assert trainee.restore(tmp_path, faults) == Progress()
+    assert faults[-1].startswith("step-00000001 ") and faults[-1].endswith("there is none before it")
+
+
 def test_when_all_are_damaged_training_starts_again(tmp_path: Path) -> None:
     trainee, faults = Trainee(), list[str]()
     trainee.step()

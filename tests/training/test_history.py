@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from danlu.training.history import History, read_history
+from danlu.training.history import History, copy_history, read_history
 
 
 def written(path: Path, steps: range) -> list[int]:
@@ -67,3 +67,34 @@ def test_opening_reads_nothing_but_the_end(tmp_path: Path) -> None:
     history = History(path, 1 << 40)
     assert history.whole and history.length == 1 << 40
     history.close()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "left"),
+    [
+        (b'"step": 2', b'"step": \xff', [1, 3]),  # no UTF-8
+        (b'"step": 2', b'"step" 2', [1, 3]),  # no JSON
+        (b'"step": 2', b'"stop": 2', [1, 3]),
+        (b'{"step": 2, "loss": 0.6666666666666666}', b"null", [1, 3]),
+        (b"0.6666666666666666", b'"6666666666666666"', [1, 3]),
+        (b'66}\n{"step": 3', b'66} {"step": 3', [1]),  # two lines in one
+        (b'"step": 2', b'"ste\np": 2', [1, 3]),  # one line in two
+    ],
+)
+def test_damaged_lines_are_left_out_and_the_others_are_exact(
+    tmp_path: Path, old: bytes, new: bytes, left: list[int]
+) -> None:
+    path, copy = tmp_path / "history.jsonl", tmp_path / "copy.jsonl"
+    written(path, range(1, 4))
+    whole = path.read_bytes()
+    assert copy_history(path, copy)[1] == 0 and copy.read_bytes() == whole
+    assert whole.count(old) == 1
+    path.write_bytes(whole.replace(old, new))
+    assert steps_in(path) == left
+    records, damaged = copy_history(path, copy)
+    assert damaged == (2 if b"\n" in new else 1) and records == [{"step": step, "loss": step / 3} for step in left]
+    assert set(copy.read_bytes().splitlines()) < set(whole.splitlines())
+
+
+def test_no_file_is_no_history(tmp_path: Path) -> None:
+    assert copy_history(tmp_path / "gone", tmp_path / "copy") == ([], 0) and read_history(tmp_path / "copy") == []

@@ -65,9 +65,9 @@ def weights(job: TrainingJob) -> dict[str, torch.Tensor]:
     return {name: p.detach().clone() for name, p in trainable(job.model).items()}
 
 
-def without(base: Path, work: Path, gone: set[int], **fields: Any) -> TrainingJob:
+def without(base: Path, work: Path, gone: set[int], dtype: torch.dtype = torch.float32, **fields: Any) -> TrainingJob:
     """The reference: a plain run in which these steps do nothing at all."""
-    job = job_of(base, work, {}, **fields)
+    job = replace(job_of(base, work, {}, **fields), dtype=dtype)
     inner = loop.optimizer_step
 
     def step(job: TrainingJob, schedule: Schedule, number: int, *rest: Any) -> dict[str, Any]:
@@ -106,6 +106,31 @@ def test_it_goes_back_and_on_as_if_the_step_had_not_been(
         assert fault["back_to"] == (fault["step"] - 1) // 3 * 3
         assert all(row in fault["reason"] for row in rows[:8])
     assert said in faults[0]["reason"] and said in skipped[min(steps)]["skipped"]
+
+
+def test_in_fp16_it_goes_back_over_and_over_and_a_killed_run_is_the_same(tiny_folder: Path, tmp_path: Path) -> None:
+    steps = {2: "nan", 5: "zero", 6: "nan"}
+
+    class Cut(Exception):
+        pass
+
+    def stop(event: dict[str, Any]) -> None:
+        if event["event"] == "step" and event["step"] == 7:
+            raise Cut
+
+    def half(name: str) -> TrainingJob:
+        return replace(job_of(tiny_folder, tmp_path / name, steps), dtype=torch.float16)
+
+    job = half("bad")
+    assert [skip["step"] for skip in train(job).skipped] == [2, 5, 6]
+    with pytest.raises(Cut):
+        train(replace(half("cut"), on_event=stop))
+    again = half("cut")
+    train(again)
+    expected = weights(without(tiny_folder, tmp_path / "reference", set(steps), torch.float16))
+    for found in (job, again):
+        assert all(torch.equal(value, expected[name]) for name, value in weights(found).items())
+    assert timeless(tmp_path / "cut") == timeless(tmp_path / "bad")
 
 
 def test_a_spike_is_skipped_where_the_recipe_asks(tiny_folder: Path, tmp_path: Path) -> None:
@@ -252,16 +277,33 @@ def test_a_history_that_lost_lines_is_told(tiny_folder: Path, tmp_path: Path) ->
     assert read_history(tmp_path / "history.jsonl") == []
 
 
-def test_a_best_checkpoint_that_is_damaged_is_told(tiny_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["damaged", "gone"])
+def test_where_the_best_checkpoint_is_lost_the_last_weights_are_the_result(
+    tiny_folder: Path, tmp_path: Path, damage: str
+) -> None:
     early: dict[str, Any] = {"early_stopping": {"patience": 1, "min_delta": 100.0}, "validate_every": 2}
+    events: Events = []
 
-    def stopping() -> TrainingJob:
-        job = job_of(tiny_folder, tmp_path, {}, **early)
+    def stopping(**more: Any) -> TrainingJob:
+        job = job_of(tiny_folder, tmp_path, {}, events, **{**early, **more})
         return replace(job, validation=job.train[:2])
 
-    train(stopping())
+    best = stopping()
+    assert train(best).result_step == 2
     assert [path.name for path in checkpoints(tmp_path)] == ["step-00000002", "step-00000003", "step-00000004"]
-    (tmp_path / "step-00000002" / "random.pt").unlink()
-    with pytest.raises(InternalFault, match=r"best step, 2, .*cannot be read") as error:
-        train(stopping())
-    assert "--fresh" in error.value.fix
+    if damage == "gone":
+        shutil.rmtree(tmp_path / "step-00000002")
+    else:
+        (tmp_path / "step-00000002" / "random.pt").unlink()
+    assert not [event for event in events if event["event"] == "fault"]
+    again = stopping()
+    outcome = train(again)
+    assert outcome.result_step == 4 and outcome.best_step == 2 and outcome.stopped_early
+    (reason,) = [event["reason"] for event in events if event["event"] == "fault"]
+    assert reason.startswith({"damaged": "step-00000002 cannot be read", "gone": "step 2 has no checkpoint"}[damage])
+    assert "that of the last step, 4" in reason
+    last = stopping(early_stopping={**early["early_stopping"], "restore_best": False})
+    train(last)
+    expected, before = weights(last), weights(best)
+    assert all(torch.equal(value, expected[name]) for name, value in weights(again).items())
+    assert not all(torch.equal(value, before[name]) for name, value in weights(again).items())

@@ -87,6 +87,21 @@ def test_fp16_an_overflow_without_a_scale_left_is_a_bad_step() -> None:
         update(state, 1.0, 0.5, 1.0)
 
 
+@pytest.mark.parametrize(("loss", "gradient"), [(math.nan, 1.0), (math.nan, math.nan), (1.0, 0.0)])
+def test_fp16_goes_on_after_a_bad_step_with_the_same_scale(loss: float, gradient: float) -> None:
+    state = state_of(torch.float16)
+    parameter = scaled(state, gradient)
+    for _ in range(2):
+        with pytest.raises(BadStep):
+            update(state, 1.0, loss, 1.0)
+        assert state.scaler.get_scale() == 65536
+        scaled(state, gradient)
+    parameter.grad = None
+    scaled(state, 3.0)
+    assert update(state, 1.0, 0.5, 1.0)["grad_norm"] == pytest.approx(6.0)
+    torch.testing.assert_close(parameter.detach(), torch.full((2, 2), 0.5), atol=1e-5, rtol=0)
+
+
 def test_fp16_refuses_to_train_parameters_in_fp16(tiny_folder: Path) -> None:
     with pytest.raises(UserError, match="fp16 cannot be trained"):
         TrainingState(load_model(tiny_folder, dtype=torch.float16), section(), torch.float16)

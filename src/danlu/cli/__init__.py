@@ -78,13 +78,14 @@ def train(workspace: str, recipe: Path, overrides: tuple[str, ...], resume: bool
 
     console, result = execute_recipe(workspace, recipe, overrides, "train", "train", fresh=not resume)
     facts = result.artifacts["train"].facts
-    share = facts["trained_parameters"] / facts["parameters"]
+    share, final = facts["trained_parameters"] / facts["parameters"], facts["final_loss"]
+    loss = "–" if final is None else f"{final:.4f}"
     console.print(
         tr(
             f"{facts['steps']} steps, {facts['tokens']:,} tokens, {facts['trained_parameters']:,} of "
-            f"{facts['parameters']:,} parameters ({share:.2%}), loss {facts['final_loss']:.4f}",
+            f"{facts['parameters']:,} parameters ({share:.2%}), loss {loss}",
             f"{facts['steps']} 步，{facts['tokens']:,} 个词元，训练 {facts['parameters']:,} 个参数中的 "
-            f"{facts['trained_parameters']:,} 个（{share:.2%}），损失 {facts['final_loss']:.4f}",
+            f"{facts['trained_parameters']:,} 个（{share:.2%}），损失 {loss}",
         ),
         highlight=False,
     )  # fmt: skip

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -183,7 +183,7 @@ def restore(path: Path, trained: Trained, on_fault: OnFault) -> tuple[Progress, 
     saved = load_file(path / WEIGHTS)
     averages = load_file(path / AVERAGE) if AVERAGE in state["sha256"] else {}
     if set(saved) != set(trained.parameters) or set(averages) != set(trained.average.state()):
-        on_fault(f"{path.name} holds other parameters than this run trains; it is not used")
+        on_fault(f"{path.name} holds other parameters than this run trains")
         return None
     with torch.no_grad():
         for name, parameter in trained.parameters.items():
@@ -196,28 +196,33 @@ def restore(path: Path, trained: Trained, on_fault: OnFault) -> tuple[Progress, 
 
 def restore_newest(folder: Path, trained: Trained, on_fault: OnFault) -> tuple[Progress, dict[str, Any]] | None:
     """Load the newest sound checkpoint; None if there is none. A damaged one is told and the one before is tried."""
-    for path in reversed(checkpoints(folder)):
-        restored = restore(path, trained, on_fault)
+    known, faults = checkpoints(folder), list[str]()
+    for path in reversed(known):
+        restored = restore(path, trained, faults.append)
         if restored is not None:
             return restored
+        then = "there is none before it" if path == known[0] else "the one before is used"
+        on_fault(f"{faults[-1]}; {then}")
     return None
 
 
 def _sound_state(path: Path, on_fault: OnFault) -> dict[str, Any] | None:
     try:
-        state: dict[str, Any] = json.loads((path / STATE).read_text(encoding="utf-8"))
+        state = json.loads((path / STATE).read_text(encoding="utf-8"))
+        if not isinstance(state, dict):
+            raise ValueError(f"{STATE} holds no object")
         own = state.pop("own_sha256")
         if hash_data(state) != own:
-            on_fault(f"{path.name} is damaged ({STATE} does not have its SHA-256); the one before is used")
+            on_fault(f"{path.name} is damaged ({STATE} does not have its SHA-256)")
             return None
         for name, expected in state["sha256"].items():
             if hash_file(path / name) != expected:
-                on_fault(f"{path.name} is damaged ({name} does not have its SHA-256); the one before is used")
+                on_fault(f"{path.name} is damaged ({name} does not have its SHA-256)")
                 return None
     except (OSError, ValueError, KeyError) as error:
-        on_fault(f"{path.name} cannot be read ({error}); the one before is used")
+        on_fault(f"{path.name} cannot be read ({error})")
         return None
-    return state
+    return cast(dict[str, Any], state)
 
 
 def _remove(path: Path) -> None:

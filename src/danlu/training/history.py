@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from danlu.runs.durable import write_text
 
 
 class History:
@@ -60,8 +63,33 @@ def _cut_back(path: Path, kept: int) -> bool:
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
-    """The records of a file; a last line cut by a kill is left out."""
+    """The records of a file; lines that are damaged, and a last one cut by a kill, are left out."""
+    return read_lines(path, _is_step)[0]
+
+
+def copy_history(path: Path, target: Path) -> tuple[list[dict[str, Any]], int]:
+    """Write the sound lines of a history to another file; their records, and the number of lines left out."""
+    records, damaged = read_lines(path, _is_step)
+    write_text(target, "".join(json.dumps(record) + "\n" for record in records))
+    return records, damaged
+
+
+def read_lines(path: Path, sound: Callable[[dict[str, Any]], bool]) -> tuple[list[dict[str, Any]], int]:
+    """The sound objects of a file of JSON lines, and the number of others; a last line cut by a kill is none."""
     if not path.is_file():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+        return [], 0
+    lines = path.read_bytes().split(b"\n")[:-1]
+    records = [record for line in lines if (record := _parsed(line)) is not None and sound(record)]
+    return records, len(lines) - len(records)
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line.decode())
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _is_step(record: dict[str, Any]) -> bool:
+    return isinstance(record.get("step"), int) and isinstance(record.get("loss", 0.0), (int, float))

@@ -160,32 +160,36 @@ class Keeper:
         step = self._state.progress.step
         raise Interrupted(f"stopped by {signal_name} after step {step} of {total}; a checkpoint of it is saved")
 
-    def finish(self) -> None:
+    def finish(self) -> int:
         """Leave the result in the model: the best step's weights and the average, where the recipe asks for them.
 
+        Returns:
+            The step whose weights these are: the last one, too, where the checkpoint of the best is lost.
+
         Raises:
-            InternalFault: the best checkpoint is damaged, or every step was skipped.
+            InternalFault: every step was skipped.
         """
         self._saver.wait()
         done = self._state.progress.step
         if done and len(self.decisions.skips) >= done:
             raise InternalFault(f"all {done} steps were skipped", where="training", fix="look at the first one's rows")
-        stopping = self._state.stopping
-        if stopping.restores and stopping.best_step != self._state.progress.step:
-            self._restore_best()
+        stopping, result = self._state.stopping, done
+        if stopping.restores and stopping.best_step is not None and self._has_best(stopping.best_step):
+            result = stopping.best_step
         self._state.average.put()
+        return result
 
-    def _restore_best(self) -> None:
-        best, done = self._state.stopping.best_step, self._state.progress
+    def _has_best(self, best: int) -> bool:
+        """Whether the state has the weights of the best step now; it keeps the last ones where they are lost."""
+        done = self._state.progress.step
+        if best == done:
+            return True
         path = next((path for path in checkpoints(self._folder) if step_of(path) == best), None)
-        faults: list[str] = []
-        if path is None or restore(path, self._state.trained, faults.append) is None:
-            raise InternalFault(
-                f"the checkpoint of the best step, {best}, is missing or damaged: {'; '.join(faults) or 'missing'}",
-                where=str(self._folder),
-                fix="start training afresh with --fresh",
-            )
-        self._state.progress = done
+        faults = [f"step {best} has no checkpoint"]
+        if path is not None and restore(path, self._state.trained, faults.append) is not None:
+            return True
+        self._tell_fault(f"{faults[-1]}; it was the best: the model is that of the last step, {done}")
+        return False
 
     def _staying(self) -> set[int]:
         """Steps whose checkpoints are not removed as they get old."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from danlu.recipe.errors import InternalFault
 from danlu.recipe.train import TrainSection
 from danlu.training.checkpoint import checkpoints, restore, step_of
 from danlu.training.state import TrainingState
@@ -23,8 +22,12 @@ def steps_to_keep(config: TrainSection, best_step: int | None, done: int) -> dic
 
 
 def write_kept(
-    fresh: Callable[[], TrainingState], wanted: dict[str, int], work: Path, save: Callable[[str], None]
-) -> None:
+    fresh: Callable[[], TrainingState],
+    wanted: dict[str, int],
+    work: Path,
+    save: Callable[[str], None],
+    on_fault: Callable[[str], None],
+) -> dict[str, int]:
     """Put the weights of each wanted step into the model and have it saved; the model holds the last of them after.
 
     Args:
@@ -32,17 +35,21 @@ def write_kept(
         wanted: from `steps_to_keep`.
         work: folder of the checkpoints.
         save: called with each name while the model has its weights.
+        on_fault: told of a checkpoint that is missing or damaged; its model is left out.
 
-    Raises:
-        InternalFault: a checkpoint is missing or damaged.
+    Returns:
+        Those of `wanted` that were saved.
     """
     if not wanted:
-        return
-    state = fresh()
+        return {}
+    state, written = fresh(), dict[str, int]()
     paths = {step_of(path): path for path in checkpoints(work)}
     for name, step in wanted.items():
         faults = [f"step {step} has no checkpoint"]
         if step not in paths or restore(paths[step], state.trained, faults.append) is None:
-            raise InternalFault(faults[-1], where=str(work), fix="start training afresh with --fresh")
+            on_fault(f"{faults[-1]}; {KEPT}/{name} is left out, the result is whole")
+            continue
         state.average.put()
         save(name)
+        written[name] = step
+    return written

@@ -82,7 +82,7 @@ def train(job: TrainingJob) -> Outcome:
     """Run all optimizer steps that are not done yet; the model is trained in place.
 
     Where the recipe asks for an average of the weights, that is what is validated and what the model holds at the end;
-    where it stops early, it is the model of the best validation.
+    where it stops early, it is the model of the best validation, or of the last step if the checkpoint of that is lost.
 
     Raises:
         UserError: the recipe cannot be followed with this model, these rows or this memory.
@@ -120,8 +120,8 @@ def train(job: TrainingJob) -> Outcome:
                 keeper.save()
             if leaves:
                 keeper.leave(leaves, schedule.total)
-        keeper.finish()
-    return outcome_of(state, keeper.decisions)
+        result_step = keeper.finish()
+    return outcome_of(state, keeper.decisions, result_step)
 
 
 class Schedule:

@@ -38,14 +38,14 @@ class Outcome:
         return {"steps": named.pop("step"), **named}
 
 
-def outcome_of(state: TrainingState, decisions: Decisions) -> Outcome:
-    """From the state and the decisions at the end."""
+def outcome_of(state: TrainingState, decisions: Decisions, result_step: int) -> Outcome:
+    """From the state and the decisions at the end, and the step whose weights the model has."""
     stopping, done = state.stopping, state.progress
     skips = [decisions.skips[step] for step in sorted(decisions.skips)]
     return Outcome(
         step=done.step,
         tokens=done.tokens,
-        result_step=stopping.best_step if stopping.restores and stopping.best_step is not None else done.step,
+        result_step=result_step,
         best_step=stopping.best_step,
         stopped_early=stopping.now,
         skipped=[{"step": skip.step, "reason": skip.reason, "rows": list(skip.rows)} for skip in skips],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -25,7 +24,7 @@ from danlu.recipe.optimizer import rate_warning
 from danlu.recipe.train import TrainSection
 from danlu.training.activations import set_checkpointing
 from danlu.training.determinism import settled
-from danlu.training.history import read_history
+from danlu.training.history import copy_history
 from danlu.training.keeping import HISTORY
 from danlu.training.kept import KEPT, steps_to_keep, write_kept
 from danlu.training.loop import TrainingJob, memory_of, state_of, train, validate
@@ -167,13 +166,26 @@ def _write(
     job: TrainingJob, outcome: Outcome, test: Sequence[Example], out: Path, save: Callable[[Path], None]
 ) -> dict[str, Any]:
     """The result, the history and the models of earlier steps that stay; what there is to tell of them."""
+
+    def fault(kind: str, reason: str) -> None:
+        job.on_event({"event": "fault", "kind": kind, "reason": reason})
+
     save(out)
-    shutil.copyfile(job.folder / HISTORY, out / HISTORY)
+    records, damaged = copy_history(job.folder / HISTORY, out / HISTORY)
+    if damaged:
+        reason = f"{HISTORY} has damaged lines ({damaged}): their steps are missing in the curve, not in the model"
+        fault("history", reason)
     figures = _test_figures(job, test, outcome.step)  # before the model takes the weights of earlier steps
-    kept = steps_to_keep(job.config, outcome.best_step, outcome.step)
-    write_kept(lambda: state_of(job), kept, job.folder, lambda name: save(out / KEPT / name))
-    losses = [record["loss"] for record in read_history(out / HISTORY) if "loss" in record]
-    return {"kept": kept, "test": figures, "test_rows": len(test), "final_loss": losses[-1]}
+    wanted = steps_to_keep(job.config, outcome.best_step, outcome.step)
+    kept = write_kept(
+        lambda: state_of(job),
+        wanted,
+        job.folder,
+        lambda name: save(out / KEPT / name),
+        partial(fault, "checkpoint"),
+    )
+    losses = [record["loss"] for record in records if "loss" in record]
+    return {"kept": kept, "test": figures, "test_rows": len(test), "final_loss": losses[-1] if losses else None}
 
 
 def _test_figures(job: TrainingJob, examples: Sequence[Example], step: int) -> dict[str, float]:

@@ -23,7 +23,7 @@ def update(state: TrainingState, rate: float, loss: float, max_norm: float | Non
         Figures for the record: the loss, and the gradient norm before clipping.
 
     Raises:
-        BadStep: loss or gradient cannot be right; weights and optimizer are as before.
+        BadStep: loss or gradient cannot be right; weights, optimizer and loss scale are as before.
         UserError: the optimizer's own state does not fit into memory.
     """
     optimizer, scaler = state.optimizer, state.scaler
@@ -38,6 +38,7 @@ def update(state: TrainingState, rate: float, loss: float, max_norm: float | Non
             state.watchdog.judge(loss, norm)
         except BadStep:
             optimizer.zero_grad(set_to_none=True)
+            scaler.update(scaler.get_scale())  # the scale stays; what it noted of this step is forgotten
             raise
         set_rate(optimizer, rate)
         try:

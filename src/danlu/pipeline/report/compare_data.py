@@ -51,8 +51,8 @@ class RunFacts:
         return min(found) if found else None
 
     def last_loss(self) -> float | None:
-        """The training loss of the last step, if there is any."""
-        return self.history[-1]["loss"] if self.history else None
+        """The training loss of the last step that was done, if there is any."""
+        return next((record["loss"] for record in reversed(self.history) if "loss" in record), None)
 
 
 @dataclass(frozen=True)
