@@ -12,7 +12,8 @@ from typing import Any
 
 from danlu.data.dataset import DatasetWriter
 from danlu.data.ledger import Ledger
-from danlu.data.passes import READ, scrubber
+from danlu.data.passes import READ
+from danlu.data.personal.scrubber import Scrubber
 from danlu.data.quarantine import QuarantineWriter
 from danlu.data.rendering import RENDER, TOKENS, Rendered
 from danlu.data.row import Row
@@ -61,6 +62,7 @@ class Clerk:
         folder: of the artifact.
         ledger: the books.
         problems: rows that must not be there.
+        scrubber: takes personal data out of reasons and quarantined rows.
         lengths: tokens and learned tokens of every row in the data set, in turn, for the report.
         languages: rows of the data set by language and split.
         labels: rows of the data set by label and split.
@@ -70,7 +72,7 @@ class Clerk:
     folder: Path
     ledger: Ledger
     problems: Problems
-    key: bytes = b""
+    scrubber: Scrubber = field(default_factory=Scrubber)
     lengths: array[int] = field(default_factory=partial(array, "q"))
     languages: Counter[tuple[str, str]] = field(default_factory=Counter)
     labels: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -78,7 +80,7 @@ class Clerk:
 
     def __post_init__(self) -> None:
         self._writer = DatasetWriter(self.folder)
-        self._quarantine = QuarantineWriter(self.folder / "quarantine.jsonl", scrubber(self.key).scrub)
+        self._quarantine = QuarantineWriter(self.folder / "quarantine.jsonl", self.scrubber.scrub)
 
     def dropped(self, entry: dict[str, Any]) -> None:
         """Book a row that ended in one of the passes."""
@@ -97,7 +99,7 @@ class Clerk:
         place = (row.file, row.line)
         if not result.samples:
             entry = {"row_id": row.id, "file": row.file, "line": row.line, "step": result.step}
-            self.dropped(entry | {"parent": row.parent or None, "reason": scrubber(self.key).scrub(result.reason)})
+            self.dropped(entry | {"parent": row.parent or None, "reason": self.scrubber.scrub(result.reason)})
             return
         self._writer.write(row, split, result.samples, result.rejected)
         self.ledger.kept_row(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,10 @@ import pyarrow as pa
 
 from danlu.data.shards import Books
 from danlu.data.tables import TableWriter
+from danlu.recipe.errors import UserError
 
 FINDINGS = "personal_data.parquet"
+_SHOWN = 10
 
 SCHEMA = pa.schema(
     [
@@ -26,6 +28,29 @@ SCHEMA = pa.schema(
         ("leftover", pa.bool_()),
     ]
 )
+
+
+def check_labels(books: Iterable[Books]) -> None:
+    """Refuse a redaction that makes one class of several.
+
+    Raises:
+        UserError: labels that were different are the same now; it names kinds and counts, never a label.
+    """
+    was: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for label, kinds, before in (entry for book in books for entry in book.labels):
+        was[label, kinds].add(before)
+    lost = [(kinds, len(before)) for (_, kinds), before in was.items() if len(before) > 1]
+    if not lost:
+        return
+    told = "; ".join(f"{count} labels with {kinds} became one" for kinds, count in sorted(lost)[:_SHOWN])
+    more = f"; and {len(lost) - _SHOWN} more such" if len(lost) > _SHOWN else ""
+    apart = ", ".join(f"{kind}: pseudonym" for kind in sorted({kind for held, _ in lost for kind in held.split(", ")}))
+    raise UserError(
+        f"redaction makes different classes the same: {told}{more}",
+        where="data.redact",
+        fix=f"keep them apart with kinds: {{{apart}}} (if it is so already, another key_file draws other pseudonyms), "
+        "or leave what is no personal data with 'keep'",
+    )
 
 
 def write_findings(folder: Path, books: Iterable[Books]) -> dict[str, Any]:

@@ -10,7 +10,8 @@ import numpy as np
 
 from danlu.data.cleaners import CLEANERS, OVER_ALL_ROWS
 from danlu.data.operators import DatasetCleaner, Features
-from danlu.data.passes import CleanPass, FeaturePass, ReadPass, Runner, Steps, dropped_entries, scrubber
+from danlu.data.passes import CleanPass, FeaturePass, ReadPass, Runner, Steps, dropped_entries
+from danlu.data.personal.scrubber import Scrubber
 from danlu.data.reading import Reader
 from danlu.data.row import Dropped, Row
 from danlu.data.shards import Books, ShardCorpus, ShardFolder
@@ -40,6 +41,7 @@ class Flow:
         self.passes: list[ShardFolder] = []
         self.living: list[np.ndarray] = []
         self.read = 0
+        self._scrubber = Scrubber()
         self._dropped: dict[int, list[dict[str, Any]]] = {}
 
     # -- passes ----------------------------------------------------------------------------------------------------
@@ -48,6 +50,7 @@ class Flow:
         self, sources: Sequence[Source], cleaners: Sequence[Cleaner], redact: RedactSection | None
     ) -> None:
         """The first pass: every record of every source into shards, row cleaners and redaction applied."""
+        self._scrubber = Scrubber(redact)
         folder = self._folder()
         first, judge = segmented(cleaners)[0]
         steps = Steps(first, redact, self.key, judge, feature_name(0, judge))
@@ -129,7 +132,7 @@ class Flow:
             self.living[shard][index] = False
             ended.setdefault(shard, []).append((books[1].positions[index], Dropped(row, step, reasons[position])))
         for shard, dropped in ended.items():
-            self._dropped.setdefault(shard, []).extend(dropped_entries(dropped, scrubber(self.key)))
+            self._dropped.setdefault(shard, []).extend(dropped_entries(dropped, self._scrubber))
 
     # -- the books -------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
@@ -14,6 +13,7 @@ from danlu.data.cleaners import CLEANERS
 from danlu.data.formats import RowProblem, to_row
 from danlu.data.operators import DatasetCleaner, Features, RowCleaner
 from danlu.data.personal.redactor import Redactor
+from danlu.data.personal.scrubber import Scrubber
 from danlu.data.quarantine import quarantined_text, raw_of
 from danlu.data.reading import Chunk
 from danlu.data.row import Dropped, Row
@@ -53,6 +53,7 @@ class Steps:
         key: of the pseudonyms.
         following: the dataset cleaner whose features the pass makes, or None.
         name: of those features.
+        lenient: whether a row that a step would drop goes on all the same, as the step left it.
     """
 
     cleaners: tuple[Cleaner, ...] = ()
@@ -60,18 +61,23 @@ class Steps:
     key: bytes = b""
     following: Cleaner | None = None
     name: str = ""
+    lenient: bool = False
 
     def apply(self, rows: Sequence[Row], books: Books) -> list[Row]:
         """The rows that survive; `books.positions` must name where each row stands and is brought up to date."""
-        scrubbing = scrubber(self.key)
+        scrubbing = Scrubber(self.redact)
         for config in self.cleaners:
             cleaner = cast(RowCleaner, CLEANERS.load(config.type)(config))
-            rows = _booked(rows, list(cleaner(rows)), config.type, books, scrubbing)
+            rows = _booked(rows, self._let_go(list(cleaner(rows))), config.type, books, scrubbing)
         if self.redact is not None:
             redacted = Redactor(self.redact, self.key).redact(rows)
             books.findings += [finding.entry() for finding in redacted.findings]
-            rows = _booked(rows, redacted.items, REDACT, books, scrubbing)
+            books.labels += sorted((label.label, label.kinds, label.was) for label in redacted.labels)
+            rows = _booked(rows, self._let_go(redacted.items), REDACT, books, scrubbing)
         return list(rows)
+
+    def _let_go(self, items: Sequence[Row | Dropped]) -> Sequence[Row | Dropped]:
+        return [item.row if isinstance(item, Dropped) else item for item in items] if self.lenient else items
 
     def write(self, shards: ShardFolder, index: int, rows: Sequence[Row], books: Books) -> None:
         """Apply the steps and write the shard, with the features that the following dataset cleaner needs."""
@@ -82,14 +88,8 @@ class Steps:
         shards.write(index, rows, books)
 
 
-@cache
-def scrubber(key: bytes) -> Redactor:
-    """Tags for personal data, for texts that leave the data set (reports, reasons), whatever the recipe's policy."""
-    return Redactor(RedactSection(policy="tag"), key)
-
-
 def _booked(
-    before: Sequence[Row], after: Sequence[Row | Dropped], step: str, books: Books, scrubbing: Redactor
+    before: Sequence[Row], after: Sequence[Row | Dropped], step: str, books: Books, scrubbing: Scrubber
 ) -> list[Row]:
     """Book what one step did; the survivors, with `books.positions` cut down to theirs."""
     survivors: list[Row] = []
@@ -111,7 +111,7 @@ def _booked(
     return survivors
 
 
-def dropped_entries(dropped: Sequence[tuple[int, Dropped]], scrubbing: Redactor) -> list[dict[str, Any]]:
+def dropped_entries(dropped: Sequence[tuple[int, Dropped]], scrubbing: Scrubber) -> list[dict[str, Any]]:
     """Rows that ended, with where they stood, for the books: where from, and why they went; never what they said."""
     reasons = scrubbing.scrub_many([item.reason for _, item in dropped])
     return [
@@ -154,7 +154,7 @@ class ReadPass:
 
     def _rows(self, chunk: Chunk, books: Books) -> list[Row]:
         records = SOURCES.load(self.source.type)(self.source).decode(chunk)
-        scrubbing = scrubber(self.steps.key)
+        scrubbing = Scrubber(self.steps.redact)
         rows: list[Row] = []
         books.read = len(records)
         for position, record in enumerate(records):

@@ -15,11 +15,12 @@ from danlu.data.children import Family, make_children
 from danlu.data.cleaners import OVER_ALL_ROWS
 from danlu.data.dataset import LEDGER, RENDERING, REPEATED, SUMMARY
 from danlu.data.drift import balance
-from danlu.data.findings import write_findings
+from danlu.data.findings import check_labels, write_findings
 from danlu.data.flow import Flow, Tell
 from danlu.data.held_out import CONTAMINATION, REFERENCE, SPLIT, TRAIN, Held, hold_out
 from danlu.data.ledger import AUGMENT, Ledger
 from danlu.data.passes import READ, REDACT
+from danlu.data.personal.scrubber import Scrubber
 from danlu.data.rendering import RENDER, TOKENS, RenderPass, keep_at_hand, load_rendered
 from danlu.data.reporting import REPORT, collect
 from danlu.data.row import Row
@@ -72,12 +73,13 @@ def prepare_dataset(config: DataSection, around: Surroundings, folder: Path) -> 
 def _prepared(flow: Flow, config: DataSection, around: Surroundings, folder: Path, clock: Stopwatch) -> dict[str, Any]:
     flow.read_sources(config.sources, config.clean, config.redact)
     _check_read(flow, config)
+    check_labels(flow.books())
     verdicts = [{"step": cleaner.type} | dict(report) for cleaner, report in flow.clean(config.clean)]
     held = hold_out(flow, config, around.seed)
     family = make_children(flow, held, config, around.seed, around.writers)
     rendered = _render(flow, family, config, around)
     with Ledger(folder / LEDGER, _steps(config)) as ledger:
-        clerk = Clerk(folder, ledger, Problems(config), around.key)
+        clerk = Clerk(folder, ledger, Problems(config), Scrubber(config.redact))
         try:
             _write(clerk, flow, held, family, rendered)
         finally:

@@ -26,6 +26,7 @@ class Books:
         read: records that came in from the source (only the first pass reads).
         dropped: dictionaries with position, row_id, file, line, step, reason.
         findings: personal data that was found, without its values.
+        labels: (label that redaction made, kinds in it, keyed hash of what it was) of labels that were rewritten.
         examples: step -> a few rows before and after it, or as it dropped them; personal data tagged.
     """
 
@@ -33,6 +34,7 @@ class Books:
     read: int = 0
     dropped: list[dict[str, Any]] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)
+    labels: list[tuple[str, str, str]] = field(default_factory=list)
     examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 

@@ -202,14 +202,3 @@ def test_rows_together_are_searched_at_once_and_end_as_each_by_itself(
     assert together.items == [item for one in alone for item in one.items]
     assert together.findings == [finding for one in alone for finding in one.findings]
     assert len(searches) == 2 and len(together.findings) == 17  # what stands there, then what redaction made of it
-
-
-@pytest.mark.parametrize("policy", ["keep", "drop_row", "pseudonym"])
-def test_scrub_always_tags(policy: Any) -> None:
-    assert Redactor(RedactSection(policy=policy), KEY).scrub(f'{{"t": "打{MOBILE}"}}') == '{"t": "打[CN_MOBILE]"}'
-
-
-def test_spans_below_the_threshold_stay() -> None:
-    text = "订单编号13912345678"
-    assert Redactor(RedactSection(policy="tag"), KEY).scrub(text) == text
-    assert Redactor(RedactSection(policy="tag", min_confidence=0.1), KEY).scrub(text) == "订单编号[CN_MOBILE]"
