@@ -129,7 +129,9 @@ def forecast(
         UserError: the recipe does not fit the model.
     """
     with torch.device("meta"):
-        model = method.prepare(cast(torch.nn.Module, empty_model(base, weights=weights)), Preparation(0, lambda text: [0]))
+        model = method.prepare(
+            cast(torch.nn.Module, empty_model(base, weights=weights)), Preparation(0, lambda text: [0])
+        )
         head = objective.head()
         if head is not None:
             attach_head(model, len(head.labels), seed=0)

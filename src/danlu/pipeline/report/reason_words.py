@@ -36,7 +36,7 @@ _SAID: tuple[tuple[str, str], ...] = (
     ("asks the same as ID and answers differently", "与 {} 问题相同而回答不同"),
     ("labelled 'T', probably 'T' (p=N)", "标签为“{}”，更可能是“{}”（p={}）"),
     ("labelled 'T', probably 'T'", "标签为“{}”，更可能是“{}”"),
-    ("is tied to rows of T; keeping it would leak one into the other", "与 {} 的行相关，保留会造成泄漏"),
+    ("is tied to a row of T; keeping it would leak one into the other", "与 {} 的行相关，保留会造成泄漏"),
     ("is tied to a held-out row (T)", "与留出的行相关（{}）"),
     ("the reference has no such T", "参照数据中没有这样的 {}"),
     ("more of its T than in the reference", "其 {} 的占比高于参照数据"),
