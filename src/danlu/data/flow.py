@@ -45,12 +45,19 @@ class Flow:
     # -- passes ----------------------------------------------------------------------------------------------------
 
     def read_sources(
-        self, sources: Sequence[Source], cleaners: Sequence[Cleaner], redact: RedactSection | None
+        self,
+        sources: Sequence[Source],
+        cleaners: Sequence[Cleaner],
+        redact: RedactSection | None,
+        keep: tuple[str, ...] = (),
     ) -> None:
-        """The first pass: every record of every source into shards, row cleaners and redaction applied."""
+        """The first pass: every record of every source into shards, row cleaners and redaction applied.
+
+        `keep` names the keys of the metadata whose values rows are told apart by, also after redaction.
+        """
         folder = self._folder()
         first, judge = segmented(cleaners)[0]
-        steps = Steps(first, redact, self.key, judge, feature_name(0, judge))
+        steps = Steps(first, redact, self.key, keep, judge, feature_name(0, judge))
         readers: list[Reader] = [SOURCES.load(source.type)(source) for source in sources]
         index = 0
         self.tell("read", 0, None)
@@ -79,7 +86,9 @@ class Flow:
             following = segments[number + 1]
             if following[0]:
                 self._clean_pass(
-                    Steps(following[0], None, self.key, following[1], feature_name(number + 1, following[1]))
+                    Steps(
+                        following[0], key=self.key, following=following[1], name=feature_name(number + 1, following[1])
+                    )
                 )
             elif following[1] is not None:
                 make = CLEANERS.load(following[1].type)(following[1]).features

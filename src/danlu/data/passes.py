@@ -17,6 +17,7 @@ from danlu.data.personal.redactor import Redactor
 from danlu.data.quarantine import quarantined_text, raw_of
 from danlu.data.reading import Chunk
 from danlu.data.row import Dropped, Row
+from danlu.data.row_keys import keep_keys
 from danlu.data.shards import Books, ShardFolder
 from danlu.data.sources import SOURCES
 from danlu.recipe.cleaners import Cleaner
@@ -51,6 +52,7 @@ class Steps:
         cleaners: in order.
         redact: personal data policy, applied after the cleaners; nothing is on disk before it.
         key: of the pseudonyms.
+        keep: keys of the metadata whose values rows are told apart by, also after redaction.
         following: the dataset cleaner whose features the pass makes, or None.
         name: of those features.
     """
@@ -58,6 +60,7 @@ class Steps:
     cleaners: tuple[Cleaner, ...] = ()
     redact: RedactSection | None = None
     key: bytes = b""
+    keep: tuple[str, ...] = ()
     following: Cleaner | None = None
     name: str = ""
 
@@ -70,7 +73,7 @@ class Steps:
         if self.redact is not None:
             redacted = Redactor(self.redact, self.key).redact(rows)
             books.findings += [finding.entry() for finding in redacted.findings]
-            rows = _booked(rows, redacted.items, REDACT, books, scrubbing)
+            rows = _booked(rows, keep_keys(rows, redacted.items, self.keep, self.key), REDACT, books, scrubbing)
         return list(rows)
 
     def write(self, shards: ShardFolder, index: int, rows: Sequence[Row], books: Books) -> None:

@@ -13,6 +13,7 @@ from danlu.data import similarity
 from danlu.data.languages import script_language
 from danlu.data.operators import Corpus, Features
 from danlu.data.row import Row
+from danlu.data.row_keys import key_hash
 from danlu.recipe.data import SplitSection
 
 SPLITS = ("train", "validation", "test")
@@ -42,7 +43,7 @@ def split_features(rows: Sequence[Row], config: SplitSection) -> Features:
     """What the split needs to know of each row: hashes of prompt and group, the stratum, MinHash signatures."""
     features: Features = {
         "prompt": np.array([xxhash.xxh3_64_intdigest(row.prompt()) for row in rows], dtype=np.uint64),
-        "group": np.array([_group(row, config.group_by) for row in rows], dtype=np.uint64),
+        "group": np.array([key_hash(row, config.group_by) if config.group_by else 0 for row in rows], dtype=np.uint64),
         "stratum": np.array([_stratum(row, config.stratify_by) for row in rows], dtype=np.uint64),
     }
     if config.near_duplicates is not None:
@@ -145,22 +146,15 @@ def _pairs(features: Features, corpus: Corpus, config: SplitSection) -> np.ndarr
     return similarity.near_rows(corpus, features["signature"], config.near_duplicates)[0]
 
 
-def _group(row: Row, key: str | None) -> int:
-    """Hash of the row's group; 0 where it has none."""
-    value = row.metadata.get(key) if key else None
-    return 0 if value is None else xxhash.xxh3_64_intdigest(str(value).encode("utf-8", "surrogatepass")) or 1
-
-
 def _stratum(row: Row, key: str | None) -> int:
+    """Hash of what the row is stratified by; 0 where it has none."""
     if key is None:
         return 0
     if key == "label":
-        value: Any = "\x1f".join(row.labels)
-    elif key == "language":
-        value = script_language(row.question())
-    else:
-        value = row.metadata.get(key, "")
-    return xxhash.xxh3_64_intdigest(str(value).encode("utf-8", "surrogatepass"))
+        return xxhash.xxh3_64_intdigest("\x1f".join(sorted(row.labels)).encode()) or 1 if row.labels else 0
+    if key == "language":
+        return xxhash.xxh3_64_intdigest(script_language(row.question()).encode()) or 1
+    return key_hash(row, key)
 
 
 def leaks(
