@@ -202,7 +202,7 @@ def reasons(summary: Mapping[str, Any]) -> list[str]:
             f"{found['field']}: {found['rows']:,} of {found['of']:,} rows have no '{found['key']}'",
             f"{found['field']}：{found['of']:,} 行中有 {found['rows']:,} 行没有“{found['key']}”",
         )
-        for found in summary["lacking"]
+        for found in summary.get("lacking", ())
         if found["rows"]
     ]
 
