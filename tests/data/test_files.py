@@ -231,13 +231,27 @@ FOREIGN = [
     ("It’s a “quoted” thing – really…", "cp1252"),
     ("สวัสดีครับ ขอบคุณที่ติดต่อเรา", "cp874"),
     ("Καλημέρα σας, ευχαριστώ πολύ για την επικοινωνία", "iso8859-7"),
+    (
+        "김철수 이영희 박지성 최민수 정다은 한지민 손흥민 서울특별시 강남구 테헤란로 부산광역시 해운대구 삼성전자",
+        "euc-kr",
+    ),
+    ("東京都千代田区丸の内 大阪府大阪市北区 愛知県名古屋市 株式会社日立製作所 山田太郎 佐藤花子 鈴木一郎", "euc-jp"),
+    ("иванов петров сидоров москва новосибирск екатеринбург лекарство таблетки аспирин", "koi8-r"),
+    ("王小明 陳大文 林志玲 台北市信義區 高雄市前鎮區 阿斯匹靈 普拿疼 胃腸藥 感冒糖漿", "big5"),
+    ("МОСКВА ИВАНОВ ПЕТРОВ ЛЕКАРСТВО АСПИРИН", "cp1251"),
+    ("ΑΘΗΝΑ ΠΑΠΑΔΟΠΟΥΛΟΣ ΘΕΣΣΑΛΟΝΙΚΗ ΦΑΡΜΑΚΟ", "iso8859-7"),
 ]
 
 
-@pytest.mark.parametrize(("text", "encoding"), FOREIGN, ids=[encoding for _, encoding in FOREIGN])
+@pytest.mark.parametrize(
+    ("text", "encoding"), FOREIGN, ids=[f"{encoding}-{n}" for n, (_, encoding) in enumerate(FOREIGN)]
+)
 def test_bytes_of_other_languages_are_never_taken_for_chinese(tmp_path: Path, text: str, encoding: str) -> None:
     content = text.encode(encoding)
-    assert encoding_of(tmp_path, content) == "utf-8"
+    try:
+        assert encoding_of(tmp_path, content) == "utf-8"
+    except UserError as error:
+        assert error.reason == "is not UTF-8: 1 of 1 lines are not" and "iconv" in error.fix
     # even where decoding drops what is no GB18030, what is left must not look like Chinese
     left = content.decode("gb18030", "ignore")
     assert not is_plausible_chinese(Counter(character for character in left if not character.isascii()))
@@ -248,9 +262,47 @@ def test_one_byte_that_is_wrong_makes_a_gb18030_file_undecided_and_so_utf8(tmp_p
     assert encoding_of(tmp_path, CHINESE.encode("gb18030")[:-1]) == "utf-8"
 
 
+NAMES = (
+    "赵敏 钱伟 孙丽 李娜 周杰 吴磊 郑爽 王芳 冯雪 陈浩 褚鹏 卫涛 蒋欣 沈腾 韩雪 杨幂 朱婷 秦岚 尤靖 许晴 何洁 吕颂 "
+    "施瑶 张涵 孔琳 曹颖 严屹 华晨 金巧 魏晨"
+)
+DRUGS = (
+    "阿莫西林胶囊 布洛芬缓释片 盐酸氨溴索 头孢克肟颗粒 蒙脱石散 氯雷他定片 硝苯地平片 瑞舒伐他汀钙 奥美拉唑肠溶 "
+    "维生素软膏 碘伏消毒棉签 葡萄糖酸锌 枸橼酸铋钾 厄贝沙坦 醋酸泼尼松"
+)
+
+
+@pytest.mark.parametrize("words", [NAMES, DRUGS], ids=["names", "drugs"])
+@pytest.mark.parametrize("line", ['{{"text": "{} VIP customer ok"}}\n', "{},x\n"], ids=["jsonl", "csv"])
+def test_lists_of_names_and_drugs_are_told(tmp_path: Path, words: str, line: str) -> None:
+    text = "".join(line.format(word) for word in words.split())
+    assert encoding_of(tmp_path, text.encode("gb18030")) == "gb18030"
+    assert encoding_of(tmp_path, text.encode()) == "utf-8"
+
+
+def test_a_gb18030_file_with_a_broken_line_stays_one(tmp_path: Path) -> None:
+    lines = [f"{CHINESE}\n".encode("gb18030")] * 50
+    assert encoding_of(tmp_path, b"".join([*lines, b"\xff broken\n"])) == "gb18030"
+
+
+def test_few_rows_that_may_be_chinese_are_refused_and_never_half_decoded(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is not UTF-8: 2 of 3 lines are not") as caught:
+        encoding_of(tmp_path, "赵敏\n韩雪\nx\n".encode("gb18030"))
+    assert "encoding: gb18030" in caught.value.fix and caught.value.where.endswith("a.txt")
+    assert encoding_of(tmp_path, b"plain\n" * 50 + "für\n".encode("latin-1")) == "utf-8"
+
+
+def test_a_long_line_is_one_line(tmp_path: Path) -> None:
+    content = ("x" + CHINESE * (BLOCK // 60)).encode("gb18030")
+    assert len(content) > BLOCK
+    assert encoding_of(tmp_path, content) == "gb18030"
+
+
 def test_utf8_with_a_broken_line_stays_utf8(tmp_path: Path) -> None:
     assert encoding_of(tmp_path, (CHINESE * 50).encode() + b"\xe9\n" + CHINESE.encode()) == "utf-8"
     assert encoding_of(tmp_path, CHINESE.encode() + CHINESE.encode("gb18030")) == "utf-8"
+    lines = [f"{word}\n" for word in DRUGS.split()]
+    assert encoding_of(tmp_path, "".join(lines).encode() + "".join(lines[:14]).encode("gb18030")) == "utf-8"
 
 
 def test_a_byte_order_mark_is_passed_over_and_wide_encodings_are_refused(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_the_last_comparison_drops_what_the_split_did_not_see(
     fields["contamination"] = {"on_found": "report"}
     prepare(section(path, **fields), renderer, tmp_path / "seen")
     assert not [entry for entry in ledger_rows(tmp_path / "seen") if entry["fate"] == "dropped"]
-    monkeypatch.setattr(splitting, "_neighbours", lambda *_: {})
+    monkeypatch.setattr(splitting, "_pairs", lambda *_: np.empty((0, 2), np.int64))
     prepare(section(path, **fields), renderer, tmp_path / "missed")
     gone = [entry for entry in ledger_rows(tmp_path / "missed") if entry["fate"] == "dropped"]
     assert gone and {entry["step"] for entry in gone} == {"split"}

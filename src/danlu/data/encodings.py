@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import codecs
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import BinaryIO, Protocol
+
+from danlu.recipe.errors import UserError
 
 BLOCK = 1 << 20
 ENOUGH = 4096  # continuation bytes of valid UTF-8 after which nothing else is thinkable
@@ -29,6 +33,11 @@ FREQUENT = frozenset(
 
 class Openable(Protocol):
     """Something whose bytes can be read from the start, again and again."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        ...
 
     def open(self) -> AbstractContextManager[BinaryIO]:
         """The bytes, unpacked, without a byte order mark."""
@@ -55,15 +64,93 @@ class EncodingOf:
 
 
 def detect_encoding(source: Openable) -> str:
-    """'gb18030' for a file that is not UTF-8, is GB18030 from end to end, and reads like Chinese; else 'utf-8'.
+    """'utf-8', or 'gb18030' for a file most of whose lines are no UTF-8 but GB18030, and that reads like Chinese.
 
+    Only lines that are not ASCII count. So a UTF-8 file with some broken lines stays one, and so does a GB18030 file.
     Reads as far as it must, a block at a time: to the first 4,096 continuation bytes of valid UTF-8, or to the end.
+
+    Raises:
+        UserError: most lines are no UTF-8 but could be GB18030, and what they would say is no plausible Chinese. To
+            take it for UTF-8 would keep the few rows that are UTF-8 by accident, as garbage.
     """
     with source.open() as file:
         if _is_utf8(_blocks(file)):
             return "utf-8"
     with source.open() as file:
-        return "gb18030" if _is_chinese(_blocks(file)) else "utf-8"
+        lines = _count_lines(file)
+    if lines.broken <= lines.utf8 or lines.gb18030 * 4 < lines.broken * 3:
+        return "utf-8"
+    if is_plausible_chinese(lines.seen):
+        return "gb18030"
+    if lines.broken * 20 < lines.all:
+        return "utf-8"
+    raise UserError(
+        f"is not UTF-8: {lines.broken:,} of {lines.all:,} lines are not",
+        where=str(source.path),
+        fix="if it is Chinese (GB18030, GBK, GB2312), set the source's encoding: gb18030; else convert it: "
+        f"iconv -f ITS-ENCODING -t UTF-8 '{source.path.name}' > new-file",
+    )
+
+
+@dataclass
+class _Lines:
+    """How many lines a file has, and of those that are not ASCII: UTF-8, not UTF-8, and of the latter GB18030.
+
+    `seen` counts what these say as GB18030, ASCII apart.
+    """
+
+    all: int = 0
+    utf8: int = 0
+    broken: int = 0
+    gb18030: int = 0
+    seen: Counter[str] = field(default_factory=Counter)
+
+
+def _count_lines(file: BinaryIO) -> _Lines:
+    found = _Lines()
+    while piece := file.readline(BLOCK):
+        found.all += 1
+        utf8, gb18030 = _Decoding("utf-8"), _Decoding("gb18030")
+        ascii_only = True
+        while True:  # a long line comes in pieces
+            last = piece.endswith(b"\n") or len(piece) < BLOCK
+            ascii_only = ascii_only and piece.isascii()
+            if not ascii_only:
+                utf8.take(piece, last=last)
+                gb18030.take(piece, last=last)
+            if last:
+                break
+            piece = file.readline(BLOCK)
+        if ascii_only:
+            continue
+        found.utf8 += utf8.works
+        found.broken += not utf8.works
+        if not utf8.works and gb18030.works:
+            found.gb18030 += 1
+            if found.seen.total() < SAMPLE:
+                found.seen.update(gb18030.seen)
+    return found
+
+
+class _Decoding:
+    """One line, decoded piece by piece: whether it can be, and the first characters that are not ASCII."""
+
+    def __init__(self, encoding: str) -> None:
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self.works = True
+        self.seen: Counter[str] = Counter()
+
+    def take(self, piece: bytes, *, last: bool) -> None:
+        """The next piece of the line."""
+        if not self.works:
+            return
+        try:
+            text = self._decoder.decode(piece, last)
+        except UnicodeDecodeError:
+            self.works = False
+            return
+        if self.seen.total() < SAMPLE:
+            self.seen.update(character for character in text if not character.isascii())
 
 
 def _blocks(file: BinaryIO) -> Iterator[bytes]:
@@ -85,26 +172,14 @@ def _is_utf8(blocks: Iterable[bytes]) -> bool:
     return True
 
 
-def _is_chinese(blocks: Iterable[bytes]) -> bool:
-    """Whether all of it is GB18030, and what it then says is plausible."""
-    decoder = codecs.getincrementaldecoder("gb18030")()
-    seen: Counter[str] = Counter()
-    try:
-        for block in blocks:
-            text = decoder.decode(block)
-            if seen.total() < SAMPLE:
-                seen.update(character for character in text if not character.isascii())
-        decoder.decode(b"", True)
-    except UnicodeDecodeError:
-        return False
-    return is_plausible_chinese(seen)
-
-
 def is_plausible_chinese(seen: Counter[str]) -> bool:
     """Whether characters (those that are not ASCII, counted) are what Chinese text has.
 
     At least a quarter must be among the commonest; a few words, where shares say little, need a tenth, and nine
-    tenths among the 3,755 everyday characters of GB 2312 level 1.
+    tenths among the 3,755 everyday characters of GB 2312 level 1. Names, drugs and parts have few of the commonest: a
+    twentieth will do where 85 % are everyday characters that are spread over their table as those of Chinese are. The
+    bytes of Korean and Japanese leave its last third (its last fifth) empty, and the second bytes of Russian and Greek
+    all lie in a third of their range.
     """
     total = seen.total()
     if not total:
@@ -112,16 +187,32 @@ def is_plausible_chinese(seen: Counter[str]) -> bool:
     share = sum(count for character, count in seen.items() if character in FREQUENT) / total
     if share >= 0.25:
         return True
-    everyday = sum(count for character, count in seen.items() if character in FREQUENT or _is_everyday(character))
-    return total < 40 and share >= 0.1 and everyday / total >= 0.9
+    everyday = {code: count for character, count in seen.items() if (code := _everyday(character))}
+    common = sum(count for character, count in seen.items() if character in FREQUENT or _everyday(character)) / total
+
+    def part(chosen: Callable[[bytes], bool]) -> float:
+        return sum(count for code, count in everyday.items() if chosen(code)) / max(1, sum(everyday.values()))
+
+    third = part(lambda code: 0xC0 <= code[1] <= 0xDF)
+    if total < 40 and share >= 0.1 and common >= 0.9 and third < 0.9:
+        return True
+    return (
+        len(everyday) >= 15
+        and share >= 0.05
+        and common >= 0.85
+        and part(lambda code: code[0] >= 0xC9) >= 0.25
+        and part(lambda code: code[0] >= 0xD0) >= 0.02
+        and third <= 0.6
+    )
 
 
-def _is_everyday(character: str) -> bool:
+def _everyday(character: str) -> bytes:
+    """The GB 2312 bytes of one of its everyday characters; none of another."""
     try:
         code = character.encode("gb2312")
     except UnicodeEncodeError:
-        return False
-    return len(code) == 2 and 0xB0 <= code[0] <= 0xD7
+        return b""
+    return code if len(code) == 2 and 0xB0 <= code[0] <= 0xD7 else b""
 
 
 def escaped(raw: bytes, encoding: str = "utf-8") -> str:

@@ -41,19 +41,26 @@ class Flow:
         self.passes: list[ShardFolder] = []
         self.living: list[np.ndarray] = []
         self.read = 0
-        self._scrubber = Scrubber()
+        self.scrubber = Scrubber()
         self._dropped: dict[int, list[dict[str, Any]]] = {}
 
     # -- passes ----------------------------------------------------------------------------------------------------
 
     def read_sources(
-        self, sources: Sequence[Source], cleaners: Sequence[Cleaner], redact: RedactSection | None
+        self,
+        sources: Sequence[Source],
+        cleaners: Sequence[Cleaner],
+        redact: RedactSection | None,
+        keep: tuple[str, ...] = (),
     ) -> None:
-        """The first pass: every record of every source into shards, row cleaners and redaction applied."""
-        self._scrubber = Scrubber(redact)
+        """The first pass: every record of every source into shards, row cleaners and redaction applied.
+
+        `keep` names the keys of the metadata whose values rows are told apart by, also after redaction.
+        """
+        self.scrubber = Scrubber(redact)
         folder = self._folder()
         first, judge = segmented(cleaners)[0]
-        steps = Steps(first, redact, self.key, judge, feature_name(0, judge))
+        steps = Steps(first, redact, self.key, keep, judge, feature_name(0, judge))
         readers: list[Reader] = [SOURCES.load(source.type)(source) for source in sources]
         index = 0
         self.tell("read", 0, None)
@@ -82,7 +89,9 @@ class Flow:
             following = segments[number + 1]
             if following[0]:
                 self._clean_pass(
-                    Steps(following[0], None, self.key, following[1], feature_name(number + 1, following[1]))
+                    Steps(
+                        following[0], key=self.key, following=following[1], name=feature_name(number + 1, following[1])
+                    )
                 )
             elif following[1] is not None:
                 make = CLEANERS.load(following[1].type)(following[1]).features
@@ -132,7 +141,7 @@ class Flow:
             self.living[shard][index] = False
             ended.setdefault(shard, []).append((books[1].positions[index], Dropped(row, step, reasons[position])))
         for shard, dropped in ended.items():
-            self._dropped.setdefault(shard, []).extend(dropped_entries(dropped, self._scrubber))
+            self._dropped.setdefault(shard, []).extend(dropped_entries(dropped, self.scrubber))
 
     # -- the books -------------------------------------------------------------------------------------------------
 

@@ -14,8 +14,9 @@ from danlu.data.contamination import ContaminationIndex
 from danlu.data.drift import compare, match
 from danlu.data.flow import SHARD_ROWS, Flow
 from danlu.data.formats import RowProblem, to_row
-from danlu.data.operators import MemoryCorpus
+from danlu.data.operators import Corpus, MemoryCorpus
 from danlu.data.row import Row
+from danlu.data.row_keys import count_lacking, key_hash
 from danlu.data.shards import ShardCorpus
 from danlu.data.sources import SOURCES
 from danlu.data.splitting import SPLITS, assign_splits, split_features
@@ -36,12 +37,14 @@ class Held:
         report: what the steps of this file found.
         index: n-grams of the evaluation rows, where children have to be compared with them too.
         repeated: ids of the held-out rows, by split, that rows kept for training repeat.
+        lacking: for each field of the recipe that names a key of the rows, how many rows lack it.
     """
 
     splits: list[np.ndarray]
     report: dict[str, Any] = field(default_factory=dict)
     index: ContaminationIndex | None = None
     repeated: dict[str, list[str]] = field(default_factory=dict)
+    lacking: list[dict[str, Any]] = field(default_factory=list)
 
     def corpus(self, flow: Flow, *, split: int) -> ShardCorpus:
         """The living rows of one split."""
@@ -61,7 +64,16 @@ def hold_out(flow: Flow, config: DataSection, seed: int) -> Held:
 def _split(flow: Flow, config: DataSection) -> Held:
     flow.compute(partial(split_features, config=config.split), SPLIT)
     corpus = flow.corpus()
-    assignment = assign_splits(corpus.features(SPLIT), corpus, config.split)
+    features = corpus.features(SPLIT)
+    lacking = [
+        _lacking(features[kind] != 0, corpus, (f"data.split.{name}", key), flow)
+        for name, kind, key in (
+            ("group_by", "group", config.split.group_by),
+            ("stratify_by", "stratum", config.split.stratify_by),
+        )
+        if key is not None
+    ]
+    assignment = assign_splits(features, corpus, config.split)
     splits, start = [], 0
     for living in flow.living:
         mine = np.full(len(living), -1, dtype=np.int8)
@@ -70,7 +82,13 @@ def _split(flow: Flow, config: DataSection) -> Held:
         splits.append(mine)
         start += count
     flow.drop(assignment.dropped, SPLIT)
-    return Held(splits, {SPLIT: assignment.report})
+    return Held(splits, {SPLIT: assignment.report}, lacking=lacking)
+
+
+def _lacking(has: np.ndarray, corpus: Corpus, setting: tuple[str, str], flow: Flow) -> dict[str, Any]:
+    """What the ledger says of rows that lack what a field of the recipe names."""
+    lacking = count_lacking(has, corpus, setting, flow.scrubber.scrub_many)
+    return {"field": setting[0], "key": setting[1], "rows": lacking, "of": len(has)}
 
 
 def _drop_training(flow: Flow, held: Held, reasons: Mapping[int, str], step: str) -> None:
@@ -134,7 +152,7 @@ def _keep_evaluation_out(flow: Flow, held: Held, config: DataSection) -> None:
     held.report[CONTAMINATION] = {"sets": dirty.as_dict(dropped=drop), "training_rows": len(reasons), "dropped": drop}
 
 
-def _rows(corpus: ShardCorpus) -> Iterator[Row]:
+def _rows(corpus: Corpus) -> Iterator[Row]:
     for batch in corpus.batches():
         yield from batch
 
@@ -142,6 +160,10 @@ def _rows(corpus: ShardCorpus) -> Iterator[Row]:
 def _match_reference(flow: Flow, held: Held, config: ReferenceSection, seed: int) -> None:
     reference = MemoryCorpus(list(read_rows(config.source)))
     training = held.corpus(flow, split=TRAIN)
+    if config.slice is not None:
+        for corpus in (training, reference):
+            has = np.array([key_hash(row, config.slice) != 0 for row in _rows(corpus)], np.bool_)
+            held.lacking.append(_lacking(has, corpus, ("data.reference.slice", config.slice), flow))
 
     def progress(done: int, total: int) -> None:
         flow.tell(REFERENCE, done, total)

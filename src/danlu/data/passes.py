@@ -17,6 +17,7 @@ from danlu.data.personal.scrubber import Scrubber
 from danlu.data.quarantine import quarantined_text, raw_of
 from danlu.data.reading import Chunk
 from danlu.data.row import Dropped, Row
+from danlu.data.row_keys import keep_keys
 from danlu.data.shards import Books, ShardFolder
 from danlu.data.sources import SOURCES
 from danlu.recipe.cleaners import Cleaner
@@ -51,6 +52,7 @@ class Steps:
         cleaners: in order.
         redact: personal data policy, applied after the cleaners; nothing is on disk before it.
         key: of the pseudonyms.
+        keep: keys of the metadata whose values rows are told apart by, also after redaction.
         following: the dataset cleaner whose features the pass makes, or None.
         name: of those features.
         lenient: whether a row that a step would drop goes on all the same, as the step left it.
@@ -59,6 +61,7 @@ class Steps:
     cleaners: tuple[Cleaner, ...] = ()
     redact: RedactSection | None = None
     key: bytes = b""
+    keep: tuple[str, ...] = ()
     following: Cleaner | None = None
     name: str = ""
     lenient: bool = False
@@ -73,7 +76,8 @@ class Steps:
             redacted = Redactor(self.redact, self.key).redact(rows)
             books.findings += [finding.entry() for finding in redacted.findings]
             books.labels += sorted((label.label, label.kinds, label.was) for label in redacted.labels)
-            rows = _booked(rows, self._let_go(redacted.items), REDACT, books, scrubbing)
+            kept = keep_keys(rows, redacted.items, self.keep, self.key)
+            rows = _booked(rows, self._let_go(kept), REDACT, books, scrubbing)
         return list(rows)
 
     def _let_go(self, items: Sequence[Row | Dropped]) -> Sequence[Row | Dropped]:

@@ -24,6 +24,7 @@ from danlu.data.personal.scrubber import Scrubber
 from danlu.data.rendering import RENDER, TOKENS, RenderPass, keep_at_hand, load_rendered
 from danlu.data.reporting import REPORT, collect
 from danlu.data.row import Row
+from danlu.data.row_keys import key_names
 from danlu.data.runners import RUNNERS
 from danlu.data.splitting import SPLITS
 from danlu.models.chat import ChatRenderer
@@ -71,7 +72,7 @@ def prepare_dataset(config: DataSection, around: Surroundings, folder: Path) -> 
 
 
 def _prepared(flow: Flow, config: DataSection, around: Surroundings, folder: Path, clock: Stopwatch) -> dict[str, Any]:
-    flow.read_sources(config.sources, config.clean, config.redact)
+    flow.read_sources(config.sources, config.clean, config.redact, key_names(config))
     _check_read(flow, config)
     check_labels(flow.books())
     verdicts = [{"step": cleaner.type} | dict(report) for cleaner, report in flow.clean(config.clean)]
@@ -85,7 +86,7 @@ def _prepared(flow: Flow, config: DataSection, around: Surroundings, folder: Pat
         finally:
             clerk.close()
         clerk.problems.raise_if_any()
-        summary = ledger.summary()
+        summary = ledger.summary() | {"lacking": held.lacking}
     _check_left(summary)
     parts = {
         "cleaning": verdicts,

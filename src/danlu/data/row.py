@@ -50,6 +50,7 @@ class Row:
         metadata: what else the source says of the row, such as user or conversation.
         parent: id of the row that an augmented row was made from.
         changed_by: the steps that rewrote it.
+        keys: keyed hashes of values of the metadata that redaction changed, by their keys; see `row_keys`.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Row:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     parent: str = ""
     changed_by: tuple[str, ...] = ()
+    keys: Mapping[str, str] = field(default_factory=dict)
 
     def rewritten(self, step: str, **fields: Any) -> Row:
         """A copy with new content, booked as changed by `step`."""

@@ -1,9 +1,8 @@
-"""Which split a row belongs to: stable under added rows, and never with a copy of itself on another side."""
+"""Which split a row belongs to: by hashes of what rows say, and never with a copy of itself on another side."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +13,15 @@ from danlu.data import similarity
 from danlu.data.languages import script_language
 from danlu.data.operators import Corpus, Features
 from danlu.data.row import Row
+from danlu.data.row_keys import key_hash
 from danlu.recipe.data import SplitSection
 
 SPLITS = ("train", "validation", "test")
+"""In this order: of two that are tied, a row goes to the one that stands further right."""
 NEAR = "near duplicate"
-# The golden ratio's fraction: multiples of it fill [0, 1) as evenly as any sequence can (Weyl 1916, Knuth vol. 3, 6.4)
-GOLDEN = 0.6180339887498949
+FEW = 3  # questions of a cluster up to which one that is held out takes all of it along
+SLACK = 0.25  # of a stratum's share, within which the rows' own hashes decide
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # odd: multiplying by it orders hashes anew
 
 
 @dataclass
@@ -29,7 +31,7 @@ class Assignment:
     Attributes:
         splits: for each row an index into SPLITS, or -1 where the row is dropped.
         dropped: position -> reason, for rows that would tie two splits together.
-        report: how many rows followed another, and shares by stratum.
+        report: how many rows went where a near duplicate went, and how many were dropped.
     """
 
     splits: np.ndarray
@@ -41,7 +43,7 @@ def split_features(rows: Sequence[Row], config: SplitSection) -> Features:
     """What the split needs to know of each row: hashes of prompt and group, the stratum, MinHash signatures."""
     features: Features = {
         "prompt": np.array([xxhash.xxh3_64_intdigest(row.prompt()) for row in rows], dtype=np.uint64),
-        "group": np.array([_group(row, config.group_by) for row in rows], dtype=np.uint64),
+        "group": np.array([key_hash(row, config.group_by) if config.group_by else 0 for row in rows], dtype=np.uint64),
         "stratum": np.array([_stratum(row, config.stratify_by) for row in rows], dtype=np.uint64),
     }
     if config.near_duplicates is not None:
@@ -50,99 +52,109 @@ def split_features(rows: Sequence[Row], config: SplitSection) -> Features:
 
 
 def assign_splits(features: Features, corpus: Corpus, config: SplitSection) -> Assignment:
-    """A split for each row, in the order of the sources.
+    """A split for each row, whatever the order of the rows.
 
-    A row that is tied to no earlier one goes where the hash of what it asks puts it (with `stratify_by`: where the
-    next point of an even sequence over its stratum puts it). A row tied to earlier ones, by the same prompt, the same
-    group or near-duplicate text, follows them; a row tied to two splits at once is dropped, since keeping it would
-    leak one into the other, and moving the earlier rows would make the split depend on what is added later.
+    A row goes where the hash of its group puts it; where it has none, where the hash of what it asks does. With
+    `stratify_by` the same holds as long as each stratum has about its shares. Near duplicates without a group go
+    together: up to three questions are held out where one of them is; of more, the one with the smallest second hash
+    decides for all, or large clusters would hardly ever be trained on. Rows of two groups may ask the same or be near
+    duplicates: then those on the side of training are dropped (of validation and test: those of validation).
+
+    So an added row moves an old one only by being near it (from training to what is held out, unless the cluster grows
+    beyond three), or, in a small stratum, by moving its cut by a row or two.
     """
     count = len(corpus)
-    assignment = Assignment(np.full(count, -1, dtype=np.int8))
     if not count:
-        return assignment
-    neighbours = _neighbours(features, corpus, config)
-    prompts, groups = _Homes(features["prompt"]), _Homes(features["group"])
-    numbers: Counter[int] = Counter()
-    followed = 0
-    for position in range(count):
-        prompt, group = int(features["prompt"][position]), int(features["group"][position])
-        homes = (prompts, groups) if group else (prompts,)
-        ties = {home for home in (some.of(position) for some in homes) if home >= 0}
-        ties |= {
-            int(assignment.splits[other]) for other in neighbours.get(position, ()) if assignment.splits[other] >= 0
-        }
-        if len(ties) > 1:
-            names = " and ".join(SPLITS[index] for index in sorted(ties))
-            assignment.dropped[position] = f"is tied to rows of {names}; keeping it would leak one into the other"
-            continue
-        if ties:
-            followed += 1
-            home = ties.pop()
-        else:
-            home = _own_split(prompt, int(features["stratum"][position]), numbers, config)
-        assignment.splits[position] = home
-        for some in homes:
-            some.settle(position, home)
-    assignment.report = {"followed": followed, "bridges": len(assignment.dropped)}
-    return assignment
+        return Assignment(np.full(0, -1, dtype=np.int8))
+    grouped = features["group"] != 0
+    voters, voter = np.unique(np.where(grouped, features["group"], features["prompt"]), return_inverse=True)
+    own = _own_splits(voters, _strata(voter, features["stratum"]), config)
+    pairs = _pairs(features, corpus, config)
+    splits = _together(voters, own, voter[pairs[~grouped[pairs].any(axis=1)]])[voter]
+    followed = int((splits != own[voter]).sum())
+    dropped = _tying(features["prompt"], pairs, splits)
+    splits[list(dropped)] = -1
+    return Assignment(splits, dropped, {"followed": followed, "bridges": len(dropped)})
 
 
-class _Homes:
-    """Where the rows of each value went, nine bytes a row."""
+def _own_splits(voters: np.ndarray, strata: np.ndarray, config: SplitSection) -> np.ndarray:
+    """The split of each question or group by itself: by its hash, in the order of which each stratum is cut.
 
-    def __init__(self, values: np.ndarray) -> None:
-        distinct, self._number = np.unique(values, return_inverse=True)
-        self._home = np.full(len(distinct), -1, np.int8)
-
-    def of(self, position: int) -> int:
-        """The split of the rows with this row's value, or -1."""
-        return int(self._home[self._number[position]])
-
-    def settle(self, position: int, home: int) -> None:
-        """Rows with this row's value go to `home`, unless they have one."""
-        if self._home[self._number[position]] < 0:
-            self._home[self._number[position]] = home
-
-
-def _own_split(prompt: int, stratum: int, numbers: Counter[int], config: SplitSection) -> int:
-    if config.stratify_by is None:
-        point = prompt / 2.0**64
-    else:
-        # Each stratum starts elsewhere, or all small ones would give their first row to the same split
-        point = (stratum / 2.0**64 + GOLDEN * numbers[stratum]) % 1.0
-        numbers[stratum] += 1
-    if point < config.test:
-        return SPLITS.index("test")
-    return SPLITS.index("validation" if point < config.test + config.validation else "train")
+    Where the cuts at the shares themselves give a stratum its shares within a quarter (or a row), they stand, and no
+    other row has a say. Else they move to the nearest row that mends it.
+    """
+    order = np.lexsort((voters, strata))
+    _, starts, sizes = np.unique(strata[order], return_index=True, return_counts=True)
+    points = voters[order] / 2.0**64
+    test = np.add.reduceat(points < config.test, starts, dtype=np.int64)
+    held = np.add.reduceat(points < config.test + config.validation, starts, dtype=np.int64)
+    if config.stratify_by is not None:
+        validation = _within(held - test, config.validation * sizes)
+        test = _within(test, config.test * sizes)
+        held = test + validation
+    rank = np.arange(len(voters)) - np.repeat(starts, sizes)
+    own = np.empty(len(voters), np.int8)
+    own[order] = np.where(rank < np.repeat(test, sizes), 2, np.where(rank < np.repeat(held, sizes), 1, 0))
+    return own
 
 
-def _neighbours(features: Features, corpus: Corpus, config: SplitSection) -> Mapping[int, list[int]]:
-    """Position -> earlier positions that are near-duplicates of it."""
-    found: dict[int, list[int]] = defaultdict(list)
+def _within(counts: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Counts moved to at least three and at most five quarters of what is wanted, in whole rows; one row where one is
+    wanted.
+    """
+    least = np.minimum(np.floor(wanted + 1e-9), np.maximum(1, np.floor(wanted * (1 - SLACK))))
+    return np.clip(counts, least.astype(np.int64), np.ceil(wanted * (1 + SLACK) - 1e-9).astype(np.int64))
+
+
+def _strata(voter: np.ndarray, stratum: np.ndarray) -> np.ndarray:
+    """For each question or group the stratum that most of its rows are in."""
+    pairs, counts = np.unique(np.stack([voter.astype(np.uint64), stratum], axis=1), axis=0, return_counts=True)
+    pairs = pairs[np.lexsort((-counts, pairs[:, 0]))]  # stable: of equally many the smallest comes first
+    return pairs[np.unique(pairs[:, 0], return_index=True)[1], 1]
+
+
+def _together(voters: np.ndarray, own: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """The splits of all, near duplicates (`pairs` of indices into `voters`) in one."""
+    labels = similarity.clusters(len(voters), pairs)
+    further = np.zeros(len(voters), np.int8)
+    np.maximum.at(further, labels, own)
+    order = np.lexsort((voters * GOLDEN, labels))
+    heads, first, sizes = np.unique(labels[order], return_index=True, return_counts=True)
+    homes = np.empty(len(voters), np.int8)
+    homes[heads] = np.where(sizes <= FEW, further[heads], own[order[first]])
+    return homes[labels]
+
+
+def _tying(prompts: np.ndarray, pairs: np.ndarray, splits: np.ndarray) -> dict[int, str]:
+    """Rows that are tied to a row of another split, further right in SPLITS; position -> reason."""
+    _, asked = np.unique(prompts, return_inverse=True)
+    furthest = np.zeros(len(splits), np.int8)
+    np.maximum.at(furthest, asked, splits)
+    tied = furthest[asked]
+    np.maximum.at(tied, pairs[:, 0], splits[pairs[:, 1]])
+    np.maximum.at(tied, pairs[:, 1], splits[pairs[:, 0]])
+    return {
+        position: f"is tied to a row of {SPLITS[tied[position]]}; keeping it would leak one into the other"
+        for position in np.flatnonzero(tied > splits).tolist()
+    }
+
+
+def _pairs(features: Features, corpus: Corpus, config: SplitSection) -> np.ndarray:
+    """Pairs of positions that are near-duplicates, [pairs, 2]."""
     if config.near_duplicates is None:
-        return found
-    for low, high in similarity.near_rows(corpus, features["signature"], config.near_duplicates)[0]:
-        found[int(high)].append(int(low))
-    return found
-
-
-def _group(row: Row, key: str | None) -> int:
-    """Hash of the row's group; 0 where it has none."""
-    value = row.metadata.get(key) if key else None
-    return 0 if value is None else xxhash.xxh3_64_intdigest(str(value).encode("utf-8", "surrogatepass")) or 1
+        return np.empty((0, 2), np.int64)
+    return similarity.near_rows(corpus, features["signature"], config.near_duplicates)[0]
 
 
 def _stratum(row: Row, key: str | None) -> int:
+    """Hash of what the row is stratified by; 0 where it has none."""
     if key is None:
         return 0
     if key == "label":
-        value: Any = "\x1f".join(row.labels)
-    elif key == "language":
-        value = script_language(row.question())
-    else:
-        value = row.metadata.get(key, "")
-    return xxhash.xxh3_64_intdigest(str(value).encode("utf-8", "surrogatepass"))
+        return xxhash.xxh3_64_intdigest("\x1f".join(sorted(row.labels)).encode()) or 1 if row.labels else 0
+    if key == "language":
+        return xxhash.xxh3_64_intdigest(script_language(row.question()).encode()) or 1
+    return key_hash(row, key)
 
 
 def leaks(

@@ -189,13 +189,21 @@ def ledger_table(summary: Mapping[str, Any]) -> Table:
 
 
 def reasons(summary: Mapping[str, Any]) -> list[str]:
-    """Why rows were dropped, a line each."""
+    """Why rows were dropped, and how many lack what they are split or compared by, a line each."""
     from danlu.pipeline.report.reason_words import said
 
-    return [
+    why = [
         f"{step['step']}: {count:,} × {said(reason)}"
         for step in summary["steps"]
         for reason, count in step["dropped"].items()
+    ]
+    return why + [
+        tr(
+            f"{found['field']}: {found['rows']:,} of {found['of']:,} rows have no '{found['key']}'",
+            f"{found['field']}：{found['of']:,} 行中有 {found['rows']:,} 行没有“{found['key']}”",
+        )
+        for found in summary.get("lacking", ())
+        if found["rows"]
     ]
 
 

@@ -14,7 +14,7 @@ from danlu.recipe.sources import Source
 
 
 class SplitSection(Section):
-    """Rows held out, by a hash of what each asks, so that added rows never move old ones and copies stay together."""
+    """Rows held out, by a hash of what each asks: copies stay together, and added rows hardly ever move old ones."""
 
     validation: float = Field(default=0.05, ge=0, lt=1, description="share used to watch training")
     test: float = Field(default=0.1, ge=0, lt=1, description="share the final evaluation uses")
@@ -25,7 +25,8 @@ class SplitSection(Section):
         default=None, description="metadata key, such as user or conversation: rows with one value share a split"
     )
     stratify_by: str | None = Field(
-        default=None, description="'label', 'language' or a metadata key whose values each split has in equal shares"
+        default=None,
+        description="'label', 'language' or a metadata key whose values each split has in about equal shares",
     )
 
     @model_validator(mode="after")

@@ -72,7 +72,8 @@ class FileSource(RowSource):
 
     path: str = Field(description="a file, glob or folder; relative paths start at the recipe's folder")
     encoding: Literal["auto", "utf-8", "gb18030"] = Field(
-        default="auto", description="'auto': UTF-8 where it is valid, else GB18030 where that is; Parquet has its own"
+        default="auto",
+        description="'auto': UTF-8, or GB18030 where most lines are that and read like Chinese; Parquet has its own",
     )
 
 

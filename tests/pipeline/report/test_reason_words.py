@@ -34,7 +34,7 @@ REASONS = [
     "means the same as rows.jsonl:12 (cosine 0.93)",
     "asks the same as rows.jsonl:3 and answers differently",
     "labelled 'spam', probably 'ham' (p=0.99)",
-    "is tied to rows of train and test; keeping it would leak one into the other",
+    "is tied to a row of test; keeping it would leak one into the other",
     "the reference has no such language",
     "more of its label than in the reference",
     "longer than 1024 tokens: at least 2049",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import xxhash
@@ -12,6 +11,7 @@ import xxhash
 from danlu.data.languages import script_language
 from danlu.data.operators import Corpus
 from danlu.data.row import Row
+from danlu.data.row_keys import key_name
 
 # (rows read so far, rows to read)
 Progress = Callable[[int, int], None]
@@ -105,8 +105,7 @@ def label_of(row: Row) -> str | None:
 
 def slice_of(row: Row, key: str | None) -> str | None:
     """The row's value of a metadata key, if it is one word or number."""
-    value: Any = row.metadata.get(key) if key is not None else None
-    return str(value) if isinstance(value, str | int | float) and str(value) else None
+    return None if key is None else key_name(row, key)
 
 
 def column_value(row: Row, column: str, slice_key: str | None) -> str | None:
