@@ -21,7 +21,7 @@ from danlu.training.history import read_history
 from danlu.training.loop import TrainingJob
 from danlu.training.method import Method, Preparation, hold
 from danlu.training.methods import METHODS
-from danlu.training.objective import Objective, collate
+from danlu.training.objective import Example, Objective, collate
 from danlu.training.objectives import OBJECTIVES
 from danlu.training.reference import with_reference
 
@@ -95,6 +95,19 @@ def method_of(config: TrainSection) -> Method:
     return made
 
 
+def referred(
+    model: torch.nn.Module,
+    splits: Mapping[str, Sequence[Example]],
+    folder: Path,
+    dtype: torch.dtype = torch.float32,
+    on_event: Callable[[dict[str, Any]], None] = lambda event: None,
+) -> dict[str, list[Example]]:
+    """The examples with their numbers under this model."""
+    return with_reference(
+        model, splits, folder, collated=lambda some: collate(some, PAD), dtype=dtype, on_event=on_event
+    )
+
+
 def make_job(
     base: Path, work: Path, config: TrainSection, samples: Sequence[TrainingSample], **more: Any
 ) -> TrainingJob:
@@ -104,19 +117,10 @@ def make_job(
     work.mkdir(parents=True, exist_ok=True)
     given: dict[str, Any] = {"dtype": torch.float32, "on_event": lambda event: None, **more}
     model: torch.nn.Module = load_model(base, dtype=torch.float32, quantization=method.quantization)
-    examples = {}
-    for split, some in (("train", samples), ("validation", given.pop("validation", []))):
-        examples[split] = objective.examples(some)
-        if objective.needs_reference:
-            file = work / f"reference-{split}.safetensors"
-            examples[split] = with_reference(
-                model,
-                examples[split],
-                file,
-                collated=lambda some: collate(some, PAD),
-                dtype=given["dtype"],
-                tell=lambda done, total: None,
-            )
+    splits = {"train": samples, "validation": given.pop("validation", [])}
+    examples = {split: objective.examples(some) for split, some in splits.items()}
+    if objective.needs_reference:
+        examples = referred(model, examples, work, given["dtype"], given["on_event"])
     model = method.prepare(model, Preparation(5))
     head = objective.head()
     if head is not None:

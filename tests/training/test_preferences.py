@@ -21,8 +21,8 @@ from danlu.training.objective import Example, collate
 from danlu.training.objectives.dpo import Dpo
 from danlu.training.objectives.kto import Kto
 from danlu.training.objectives.reward import Reward
-from danlu.training.reference import with_reference
 from tests.tiny import build_tiny_model
+from tests.training import making
 from tests.training.making import PAD, made_pairs, make_job, section
 
 
@@ -44,16 +44,7 @@ def answer_log_probability(model: Any, ids: Sequence[int], start: int) -> float:
 
 
 def referred(objective: Any, model: Any, samples: list[TrainingSample], folder: Path) -> list[Example]:
-    examples = objective.examples(samples)
-    file = folder / "reference.safetensors"
-    return with_reference(
-        model,
-        examples,
-        file,
-        collated=lambda some: collate(some, PAD),
-        dtype=torch.float32,
-        tell=lambda done, total: None,
-    )
+    return making.referred(model, {"train": objective.examples(samples)}, folder)["train"]
 
 
 def sigmoid(x: float) -> float:

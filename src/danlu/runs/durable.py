@@ -33,9 +33,14 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.write_text(text, encoding="utf-8")
+    replace_file(temporary, path)
+
+
+def replace_file(temporary: Path, final: Path) -> None:
+    """Give a file its final name, in place of what has it, with its content on the disk before."""
     _sync(temporary)
-    os.replace(temporary, path)
-    _sync(path.parent)
+    os.replace(temporary, final)
+    _sync(final.parent)
 
 
 def _sync(path: Path) -> None:

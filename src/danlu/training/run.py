@@ -78,6 +78,7 @@ def run_training(
     Raises:
         UserError: the dataset was rendered otherwise, or the recipe does not fit the model.
         InternalFault: training diverged.
+        Interrupted: SIGTERM or SIGINT came; the same call goes on from there.
     """
     check_dataset_rendering(given.dataset, given.renderer.rendering_hash)
     warning = rate_warning(given.train.method.type, given.train.optimizer, from_scratch=given.model.weights == "random")
@@ -122,6 +123,7 @@ def make_job(
 
     Raises:
         UserError: the recipe does not fit the model.
+        Interrupted: a signal came while the reference was computed; what is done is kept.
     """
     device = default_device()
     dtype = compute_dtype(given.train.precision, device)
@@ -225,23 +227,15 @@ def _with_reference(
     on_event: Callable[[dict[str, Any]], None],
 ) -> dict[str, list[Example]]:
     """Every split's examples with their log-probabilities under the model as it is now."""
-
-    def tell(done: int, total: int) -> None:
-        on_event({"event": "progress", "done": done, "total": total, "note": "the model before training"})
-
-    work.mkdir(parents=True, exist_ok=True)
     with _as_it_will_compute(model, dtype, given.train):
-        return {
-            split: with_reference(
-                model,
-                some,
-                work / f"reference-{split}.safetensors",
-                collated=lambda group: collate(group, given.renderer.pad_id, given.train.unpadded, given.train.gpu),
-                dtype=dtype,
-                tell=tell,
-            )
-            for split, some in examples.items()
-        }
+        return with_reference(
+            model,
+            examples,
+            work,
+            collated=lambda group: collate(group, given.renderer.pad_id, given.train.unpadded, given.train.gpu),
+            dtype=dtype,
+            on_event=on_event,
+        )
 
 
 @contextlib.contextmanager
