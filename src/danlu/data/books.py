@@ -41,8 +41,8 @@ class Problems:
         if len(self._shown[group]) < SHOWN:
             self._shown[group].append(f"{place[0]}:{place[1]}: {reason}")
 
-    def raise_if_any(self) -> None:
-        """Raise the UserError that lists them, if there are any."""
+    def raise_if_any(self, where: str = "data") -> None:
+        """Raise the UserError that lists them, if there are any; `where`: field of the recipe."""
         for group, what, fix in (
             ("bad", "cannot be used", "mend the rows, or set data.on_bad_row: drop to leave them out and book them"),
             ("long", "are too long", "raise data.max_tokens, or set data.on_too_long: drop or truncate"),
@@ -51,7 +51,7 @@ class Problems:
             if count:
                 listed = "\n  ".join(self._shown[group])
                 more = f"\n  ... and {count - SHOWN} more" if count > SHOWN else ""
-                raise UserError(f"{count} rows {what}:\n  {listed}{more}", where="data", fix=fix)
+                raise UserError(f"{count} rows {what}:\n  {listed}{more}", where=where, fix=fix)
 
 
 @dataclass

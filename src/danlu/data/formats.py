@@ -13,7 +13,7 @@ from danlu.data.shapes import EVERYWHERE, KEYS, READERS, Fields, RowProblem, dec
 from danlu.models.messages import Message, MessageProblem, answer_is_empty, as_tools
 from danlu.recipe.sources import RowSource
 
-__all__ = ["DETECTED_BY", "RowProblem", "check_row", "detect_format", "to_row"]
+__all__ = ["DETECTED_BY", "RowProblem", "check_row", "detect_format", "read_row", "to_row"]
 
 # In this order: the first key that a row has names its format. Keys that this format does not know are then refused,
 # so a row that fits two formats is never read as half of itself.
@@ -47,6 +47,15 @@ def detect_format(keys: Collection[str]) -> str | None:
 
 
 def to_row(record: Record, row_id: str, source: RowSource) -> Row:
+    """A record as a Row that something can be learned from; see `read_row`.
+
+    Raises:
+        RowProblem: broken record, unknown key or role, no assistant turn, an empty one.
+    """
+    return check_row(read_row(record, row_id, source))
+
+
+def read_row(record: Record, row_id: str, source: RowSource) -> Row:
     """A record as a Row.
 
     Args:
@@ -55,7 +64,7 @@ def to_row(record: Record, row_id: str, source: RowSource) -> Row:
         source: its format, columns and prompt.
 
     Raises:
-        RowProblem: broken record, unknown key or role, no assistant turn, an empty one.
+        RowProblem: broken record, unknown key or role.
     """
     if record.value is None:
         raise RowProblem(record.problem)
@@ -73,7 +82,7 @@ def to_row(record: Record, row_id: str, source: RowSource) -> Row:
     fields |= _judged(value)
     if others or "id" in value or "metadata" in value:
         fields["metadata"] = _metadata(value, others)
-    return check_row(Row(row_id, record.file, record.line, **fields))
+    return Row(row_id, record.file, record.line, **fields)
 
 
 def check_row(row: Row) -> Row:

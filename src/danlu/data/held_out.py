@@ -10,19 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from danlu.data.compared_rows import ComparedRows
 from danlu.data.contamination import ContaminationIndex
 from danlu.data.drift import compare, match
-from danlu.data.flow import SHARD_ROWS, Flow
-from danlu.data.formats import RowProblem, to_row
+from danlu.data.flow import Flow
 from danlu.data.operators import Corpus, MemoryCorpus
+from danlu.data.passes import READ
 from danlu.data.row import Row
 from danlu.data.row_keys import count_lacking, key_hash
 from danlu.data.shards import ShardCorpus
-from danlu.data.sources import SOURCES
 from danlu.data.splitting import SPLITS, assign_splits, split_features
 from danlu.recipe.data import DataSection, ReferenceSection
-from danlu.recipe.errors import UserError
-from danlu.recipe.sources import Source
 
 TRAIN = SPLITS.index("train")
 SPLIT, CONTAMINATION, REFERENCE = "split", "contamination", "reference"
@@ -57,7 +55,8 @@ def hold_out(flow: Flow, config: DataSection, seed: int) -> Held:
     held = _split(flow, config)
     _keep_evaluation_out(flow, held, config)
     if config.reference is not None:
-        _match_reference(flow, held, config.reference, seed)
+        rows = ComparedRows(flow, config, config.reference.source, "data.reference.source")
+        _match_reference(flow, held, config.reference, rows, seed)
     return held
 
 
@@ -101,31 +100,23 @@ def _drop_training(flow: Flow, held: Held, reasons: Mapping[int, str], step: str
     flow.drop({int(positions[position]): reason for position, reason in reasons.items()}, step)
 
 
-def read_rows(source: Source) -> Iterator[Row]:
-    """The rows of a source outside of the flow: evaluation sets and references, of which every row must be usable.
+def _evaluation_sets(flow: Flow, config: DataSection) -> dict[str, ComparedRows]:
+    """External evaluation sets by their file names, numbered where two have the same.
 
-    Raises:
-        UserError: a row that cannot be used.
+    No step drops an item: the comparison shall tell whether training rows repeat it, not whether it is a good row.
     """
-    reader = SOURCES.load(source.type)(source)
-    for chunk in reader.chunks(SHARD_ROWS):
-        for record in reader.decode(chunk):
-            try:
-                yield to_row(record, f"{record.file}:{record.line}", source)
-            except RowProblem as problem:
-                raise UserError(str(problem), where=f"{record.file}:{record.line}", fix="mend the row") from None
-
-
-def _evaluation_sets(config: DataSection) -> Iterator[tuple[str, Iterator[Row]]]:
-    """External evaluation sets by their file names, numbered where two have the same."""
     sources = config.contamination.evaluation_sets
     names = [PurePath(source.path).name for source in sources]
-    for number, (name, source) in enumerate(zip(names, sources, strict=True)):
-        yield (f"{name} #{number}" if names.count(name) > 1 else name), read_rows(source)
+    where = "data.contamination.evaluation_sets"
+    return {
+        f"{name} #{number}" if names.count(name) > 1 else name: ComparedRows(flow, config, source, where, lenient=True)
+        for number, (name, source) in enumerate(zip(names, sources, strict=True))
+    }
 
 
 def _keep_evaluation_out(flow: Flow, held: Held, config: DataSection) -> None:
-    sets: dict[str, Iterable[Row]] = dict(_evaluation_sets(config))
+    named = _evaluation_sets(flow, config)
+    sets: dict[str, Iterable[Row]] = dict(named)
     own = {f"{name} split": name for name in SPLITS if name != "train"}
     for title, name in own.items():
         sets[title] = _rows(held.corpus(flow, split=SPLITS.index(name)))
@@ -149,7 +140,10 @@ def _keep_evaluation_out(flow: Flow, held: Held, config: DataSection) -> None:
         _drop_training(flow, held, reasons, CONTAMINATION)
     dirty = index.dirty(founds)
     held.repeated = {name: [] if drop else list(dirty.items[title]) for title, name in own.items()}
-    held.report[CONTAMINATION] = {"sets": dirty.as_dict(dropped=drop), "training_rows": len(reasons), "dropped": drop}
+    found_in = dirty.as_dict(dropped=drop)
+    for name, rows in named.items():
+        found_in[name]["unusable"] = rows.left_out[READ]
+    held.report[CONTAMINATION] = {"sets": found_in, "training_rows": len(reasons), "dropped": drop}
 
 
 def _rows(corpus: Corpus) -> Iterator[Row]:
@@ -157,8 +151,8 @@ def _rows(corpus: Corpus) -> Iterator[Row]:
         yield from batch
 
 
-def _match_reference(flow: Flow, held: Held, config: ReferenceSection, seed: int) -> None:
-    reference = MemoryCorpus(list(read_rows(config.source)))
+def _match_reference(flow: Flow, held: Held, config: ReferenceSection, rows: ComparedRows, seed: int) -> None:
+    reference = MemoryCorpus(list(rows))
     training = held.corpus(flow, split=TRAIN)
     if config.slice is not None:
         for corpus in (training, reference):
@@ -175,4 +169,4 @@ def _match_reference(flow: Flow, held: Held, config: ReferenceSection, seed: int
         _drop_training(flow, held, matching, REFERENCE)
         training = held.corpus(flow, split=TRAIN)
         found["after"] = compare(training, reference, config, seed, progress).as_dict()
-    held.report[REFERENCE] = found
+    held.report[REFERENCE] = found | {"left_out": dict(rows.left_out)}

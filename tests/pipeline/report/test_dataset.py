@@ -327,3 +327,16 @@ def test_any_number_of_labels_and_languages(count: int) -> None:
     assert ('id="labels"' in html) == (count > 0)
     assert ("others <strong>188</strong>" in flat(re.sub("</?bdi>", "", html))) == (count == 100)
     assert (">+80 rarer labels<" in html) == (count == 100)
+
+
+def test_rows_that_were_not_compared_are_told() -> None:
+    data = copy.deepcopy(FULL)
+    next(iter(data["contamination"]["sets"].values()))["unusable"] = 3
+    data["reference"]["left_out"] = {"read": 2, "length": 4, "redact": 1}
+    text = text_of(data)
+    assert "3 of its rows could not be used and were not compared." in text
+    assert (
+        "2 of its rows could not be used and were not compared. "
+        "5 of its rows were dropped by the steps that training rows went through." in text
+    )
+    assert "not compared" not in text_of(FULL)

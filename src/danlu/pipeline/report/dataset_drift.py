@@ -29,16 +29,20 @@ def drift(reference: Any) -> list[dict[str, Any]]:
     """The comparison with the reference sample before matching, and after it if there was one."""
     titles = (("before", tr("Before matching", "对齐之前")), ("after", tr("After matching", "对齐之后")))
     reports = [(title, mapping(mapping(reference).get(key))) for key, title in titles]
-    return [_drift(title, report) for title, report in reports if report]
+    left_out = {str(step): whole(rows) for step, rows in mapping(mapping(reference).get("left_out")).items()}
+    unusable = left_out.pop("read", 0)
+    told = words.not_compared_sentence(unusable, sum(left_out.values()))
+    return [_drift(title, report, told) for title, report in reports if report]
 
 
-def _drift(title: str, report: Mapping[str, Any]) -> dict[str, Any]:
+def _drift(title: str, report: Mapping[str, Any], left_out: str) -> dict[str, Any]:
     dimensions = [mapping(dimension) for dimension in sequence(report.get("dimensions"))]
     differing = [words.called(words.DIMENSIONS, d.get("name")) for d in dimensions if d.get("verdict") == DIFFERS]
     train, other = count(whole(report.get("train_rows"))), count(whole(report.get("reference_rows")))
     return {
         "title": title,
-        "sentence": words.drift_sentence(train, other, differing, tested=any(d.get("measures") for d in dimensions)),
+        "sentence": words.drift_sentence(train, other, differing, tested=any(d.get("measures") for d in dimensions))
+        + left_out,
         "dimensions": [_dimension(dimension) for dimension in dimensions],
         "permutations": count(whole(report.get("permutations"))),
     }

@@ -121,6 +121,7 @@ def contamination(report: Any) -> dict[str, Any] | None:
 
 def _evaluation_set(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     items, dirty = whole(facts.get("items")), whole(facts.get("dirty"))
+    told = words.dirty_sentence(items, dirty) + words.not_compared_sentence(whole(facts.get("unusable")))
     parts = [
         ("clean", tr("clean", "干净"), items - dirty),
         ("soiled", tr("repeated by rows read for training", "出现在读入的训练数据中"), dirty),
@@ -130,7 +131,7 @@ def _evaluation_set(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         "items": dirty,
         "chart": stacked_bar(parts, plain(name)),
         "dirty": count(dirty),
-        "note": Markup("{} {}").format(words.dirty_sentence(items, dirty), listed(sequence(facts.get("examples")))),
+        "note": Markup("{} {}").format(told, listed(sequence(facts.get("examples")))),
     }
 
 

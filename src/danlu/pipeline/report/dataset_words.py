@@ -197,6 +197,22 @@ def dirty_sentence(items: int, dirty: int) -> str:
     )
 
 
+def not_compared_sentence(unusable: int, dropped: int = 0) -> str:
+    """Rows of an evaluation set or a reference that were not compared; begins with a space, empty for none."""
+    sentence = ""
+    if unusable:
+        sentence = tr(
+            f" {count(unusable)} of its rows could not be used and were not compared.",
+            f"另有 {count(unusable)} 行无法使用，未参与比较。",
+        )
+    if dropped:
+        sentence += tr(
+            f" {count(dropped)} of its rows were dropped by the steps that training rows went through.",
+            f"另有 {count(dropped)} 行被训练行所经过的步骤剔除。",
+        )
+    return sentence
+
+
 def repeating_rows(rows: int, *, dropped: bool) -> str:
     """What became of the training rows that repeat evaluation items."""
     if not rows:
