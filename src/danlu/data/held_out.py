@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from danlu.data.columns import ColumnsSeen, keys_of
 from danlu.data.contamination import ContaminationIndex
 from danlu.data.drift import compare, match
 from danlu.data.flow import SHARD_ROWS, Flow
@@ -109,12 +110,16 @@ def read_rows(source: Source) -> Iterator[Row]:
         UserError: a row that cannot be used.
     """
     reader = SOURCES.load(source.type)(source)
+    seen = ColumnsSeen(source)
     for chunk in reader.chunks(SHARD_ROWS):
-        for record in reader.decode(chunk):
+        records = reader.decode(chunk)
+        seen.add(chunk.file, keys_of(source, chunk, records))
+        for record in records:
             try:
                 yield to_row(record, f"{record.file}:{record.line}", source)
             except RowProblem as problem:
                 raise UserError(str(problem), where=f"{record.file}:{record.line}", fix="mend the row") from None
+    seen.check(scrubber(b"").scrub_many)
 
 
 def _evaluation_sets(config: DataSection) -> Iterator[tuple[str, Iterator[Row]]]:
