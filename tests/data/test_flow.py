@@ -12,12 +12,13 @@ import pytest
 
 from danlu.data import flow as flow_module
 from danlu.data import splitting
+from danlu.data.dataset import load_rows
 from danlu.data.flow import segmented
 from danlu.data.reporting import read_report
 from danlu.data.runners import local
 from danlu.models.chat import ChatRenderer
 from danlu.recipe.cleaners import ExactDuplicatesCleaner, LengthFilter, NormalizeCleaner
-from danlu.recipe.errors import InternalFault
+from danlu.recipe.errors import InternalFault, UserError
 from tests.data.making import chat, ledger_rows, prepare, section, write_jsonl
 from tests.data.test_splitting import sentence
 
@@ -190,3 +191,61 @@ def test_a_shared_prompt_on_two_sides_is_a_fault(
     fields: dict[str, Any] = {"clean": [], "contamination": {"on_found": "report"}}
     with pytest.raises(InternalFault, match=r"rows\.jsonl:1 and rows\.jsonl:2 stand on different sides"):
         prepare(section(path, **fields), renderer, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("records", "columns", "said"),
+    [
+        (
+            [chat("a"), chat("b")],
+            {"messages": "messages", "desirable": "labl"},
+            r"'labl' .* for 'desirable'(?s:.*)leave",
+        ),
+        (
+            [chat("a"), {**chat("b"), "label": True}],
+            {"messages": "messages", "desirable": "labl"},
+            "did you mean 'label'",
+        ),
+        ([chat("a")], {"text": "nope"}, r"rows\.jsonl: no row has the column 'nope'"),
+        ([chat("a")], {"messages": "mesages"}, "did you mean 'messages'"),
+    ],
+)
+def test_a_column_that_no_row_has_is_refused(
+    renderer: ChatRenderer, tmp_path: Path, records: list[Any], columns: dict[str, str], said: str
+) -> None:
+    path = write_jsonl(tmp_path / "rows.jsonl", records)
+    with pytest.raises(UserError, match=said):
+        config = section(path, sources=[{"path": str(path), "columns": columns}])
+        prepare(config, renderer, tmp_path / "out")
+
+
+def test_a_column_that_some_rows_lack_or_that_is_empty_is_none_of_a_mistake(
+    renderer: ChatRenderer, tmp_path: Path
+) -> None:
+    path = write_jsonl(tmp_path / "rows.jsonl", [chat("a"), {**chat("b"), "liked": True}])
+    columns = {"messages": "messages", "desirable": "liked"}
+    prepare(section(path, sources=[{"path": str(path), "columns": columns}]), renderer, tmp_path / "some")
+    assert [row.desirable for row in load_rows(tmp_path / "some", "train")] == [None, True]
+    table = tmp_path / "rows.csv"
+    table.write_text("q,a,s\none,two,\nthree,four,\n", encoding="utf-8")
+    columns = {"prompt": "q", "completion": "a", "system": "s"}
+    summary = prepare(section(table, sources=[{"path": str(table), "columns": columns}]), renderer, tmp_path / "empty")
+    assert summary["splits"]["train"] == 2
+
+
+def test_labels_are_a_set(renderer: ChatRenderer, tmp_path: Path) -> None:
+    rows = [
+        {"text": "Refund and delivery", "labels": labels} for labels in (["refund", "delivery"], ["delivery", "refund"])
+    ]
+    for name, clean in (
+        ("exact", [{"type": "exact_duplicates"}]),
+        ("conflicts", [{"type": "conflicts", "on_found": "drop"}]),
+    ):
+        config = section(write_jsonl(tmp_path / "rows.jsonl", rows), clean=clean)
+        assert prepare(config, renderer, tmp_path / name)["splits"]["train"] == (1 if name == "exact" else 2)
+
+
+def test_the_same_question_with_and_without_thinking_is_no_duplicate(renderer: ChatRenderer, tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "rows.jsonl", [{**chat("a"), "thinking": mode} for mode in (True, False, True, None)])
+    summary = prepare(section(path, clean=[{"type": "exact_duplicates"}]), renderer, tmp_path / "out")
+    assert summary["splits"]["train"] == 3

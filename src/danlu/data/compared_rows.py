@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from danlu.data.books import Problems
+from danlu.data.columns import ColumnsSeen, keys_of
 from danlu.data.flow import SHARD_ROWS, Flow, segmented
 from danlu.data.formats import RowProblem, check_row, read_row
 from danlu.data.passes import READ, Steps
@@ -50,13 +51,16 @@ class ComparedRows:
             UserError: rows that cannot be used, where the recipe has no `on_bad_row: drop`; it quotes no personal data.
         """
         self.left_out.clear()
-        problems = Problems(self.config)
+        problems, seen = Problems(self.config), ColumnsSeen(self.source)
         chunks = SOURCES.load(self.source.type)(self.source).chunks(SHARD_ROWS)
         for rows, books in self.flow.runner.map(ComparePass(self.source, self._steps()), chunks):
+            for file, keys in books.keys.items():
+                seen.add(file, keys)
             for entry in books.dropped:
                 self.left_out[entry["step"]] += 1
                 problems.add((entry["file"], entry["line"]), entry["step"], entry["reason"])
             yield from rows
+        seen.check()
         problems.raise_if_any(self.where)
 
     def _steps(self) -> tuple[Steps, ...]:
@@ -79,7 +83,10 @@ class ComparePass:
         """The rows of a chunk; nothing is written to disk."""
         scrubber = Scrubber(self.steps[0].redact)
         rows, books = [], Books()
-        for position, record in enumerate(SOURCES.load(self.source.type)(self.source).decode(chunk)):
+        records = SOURCES.load(self.source.type)(self.source).decode(chunk)
+        if self.source.columns:
+            books.keys[chunk.file] = keys_of(self.source, chunk, records, scrubber.scrub_many)
+        for position, record in enumerate(records):
             try:
                 rows.append(_compared(record, self.source))
                 books.positions.append(position)
@@ -88,7 +95,7 @@ class ComparePass:
                 books.dropped.append({"file": record.file, "line": record.line, "step": READ, "reason": reason})
         for steps in self.steps:
             rows = steps.apply(rows, books)
-        return rows, Books(dropped=books.dropped)
+        return rows, Books(dropped=books.dropped, keys=books.keys)
 
 
 def _compared(record: Record, source: Source) -> Row:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from danlu.data.cleaners import CLEANERS, OVER_ALL_ROWS
+from danlu.data.columns import ColumnsSeen
 from danlu.data.operators import DatasetCleaner, Features
 from danlu.data.passes import CleanPass, FeaturePass, ReadPass, Runner, Steps, dropped_entries
 from danlu.data.personal.scrubber import Scrubber
@@ -59,18 +60,28 @@ class Flow:
         """
         self.scrubber = Scrubber(redact)
         folder = self._folder()
-        first, judge = segmented(cleaners)[0]
-        steps = Steps(first, redact, self.key, keep, judge, feature_name(0, judge))
+        row_cleaners, judge = segmented(cleaners)[0]
+        steps = Steps(row_cleaners, redact, self.key, keep, judge, feature_name(0, judge))
         readers: list[Reader] = [SOURCES.load(source.type)(source) for source in sources]
         index = 0
         self.tell("read", 0, None)
         for source, reader, prefix in zip(sources, readers, _prefixes(readers), strict=True):
+            first = index
             numbered = enumerate(reader.chunks(SHARD_ROWS), start=index)
             for count in self.runner.map(ReadPass(source, prefix, steps, folder), numbered):
                 index += 1
                 self.read += count
                 self.tell("read", self.read, None)
+            if source.columns:
+                self._check_columns(source, ShardFolder(folder), range(first, index))
         self._enter(folder, index)
+
+    def _check_columns(self, source: Source, shards: ShardFolder, indices: range) -> None:
+        seen = ColumnsSeen(source)
+        for index in indices:
+            for file, keys in shards.books(index).keys.items():
+                seen.add(file, keys)
+        seen.check()
 
     def clean(self, cleaners: Sequence[Cleaner]) -> Iterator[tuple[Cleaner, Any]]:
         """Run what is left of `cleaners` after the first pass; yields each dataset cleaner with its report.

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar, cast
 import numpy as np
 
 from danlu.data.cleaners import CLEANERS
+from danlu.data.columns import keys_of
 from danlu.data.formats import RowProblem, to_row
 from danlu.data.operators import DatasetCleaner, Features, RowCleaner
 from danlu.data.personal.redactor import Redactor
@@ -161,6 +162,8 @@ class ReadPass:
         scrubbing = Scrubber(self.steps.redact)
         rows: list[Row] = []
         books.read = len(records)
+        if self.source.columns:
+            books.keys[chunk.file] = keys_of(self.source, chunk, records, scrubbing.scrub_many)
         for position, record in enumerate(records):
             row_id = f"{record.file}{self.prefix}:{record.line}"
             try:

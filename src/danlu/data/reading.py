@@ -18,11 +18,13 @@ class Chunk:
         file: name of the file (without its folder; relative to the folder of a folder source).
         items: (1-based line or index, the raw record) in order; what a raw record is is the reader's affair.
         shared: what decoding needs to know besides: encoding, header line, columns of a table.
+        columns: names of a table's columns, also of those in which no record has a value.
     """
 
     file: str
     items: list[tuple[int, Any]]
     shared: Any = None
+    columns: tuple[str, ...] = ()
 
 
 class Reader(Protocol):

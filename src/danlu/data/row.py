@@ -42,7 +42,7 @@ class Row:
         text: plain text for language modelling; empty for a conversation.
         tools: OpenAI tool descriptions.
         thinking: whether answers are given in thinking mode; None: where a turn has reasoning.
-        labels: classes of a classification row (its last answer spells them out).
+        labels: classes of a classification row, sorted: they are a set (its last answer spells them out).
         rejected: the answer that a preference row likes less than the one that begins at `preferred_from`.
         preferred_from: index of the first message of the answer that is liked more; 0 where there is no other.
         desirable: whether the row's answer was liked, where the source says so; None: it does not.
@@ -76,8 +76,11 @@ class Row:
 
     def content(self) -> bytes:
         """Everything the row says, as canonical JSON (for hashing)."""
-        judged = [] if self.desirable is None else [self.desirable]
-        return _canonical([self.messages, self.text, self.tools, self.labels, self.rejected, *judged])
+        more = {"desirable": self.desirable, "thinking": self.thinking}
+        given = {name: value for name, value in more.items() if value is not None}
+        return _canonical(
+            [self.messages, self.text, self.tools, self.labels, self.rejected, *([given] if given else [])]
+        )
 
     def prompt(self) -> bytes:
         """What the row asks, without its answers, as canonical JSON: rows that ask the same share a split.

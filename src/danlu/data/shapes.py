@@ -169,7 +169,7 @@ def _read_classification(value: Fields, source: RowSource) -> Fields:
         given = decoded(value.get("labels"), "labels")
         if not isinstance(given, list) or not given:
             raise RowProblem("format classification needs the key 'label', or 'labels' with a list of at least one")
-        labels = list(dict.fromkeys(_label(item, f"labels[{index}]") for index, item in enumerate(given)))
+        labels = sorted({_label(item, f"labels[{index}]") for index, item in enumerate(given)})  # a set, in one order
     question = (source.prompt or "{text}").replace("{text}", text)
     messages = _with_system(value, [_user(question), _assistant(", ".join(labels))])
     return {"messages": messages, "labels": tuple(labels)}

@@ -24,6 +24,7 @@ class Books:
     Attributes:
         positions: of the surviving rows, in the shard as it was read; one for each row of the rows file.
         read: records that came in from the source (only the first pass reads).
+        keys: of the records of each file, where the source names columns.
         dropped: dictionaries with position, row_id, file, line, step, reason.
         findings: personal data that was found, without its values.
         labels: (label that redaction made, kinds in it, keyed hash of what it was) of labels that were rewritten.
@@ -32,6 +33,7 @@ class Books:
 
     positions: list[int] = field(default_factory=list)
     read: int = 0
+    keys: dict[str, list[str]] = field(default_factory=dict)
     dropped: list[dict[str, Any]] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)
     labels: list[tuple[str, str, str]] = field(default_factory=list)

@@ -151,7 +151,7 @@ def _stratum(row: Row, key: str | None) -> int:
     if key is None:
         return 0
     if key == "label":
-        return xxhash.xxh3_64_intdigest("\x1f".join(sorted(row.labels)).encode()) or 1 if row.labels else 0
+        return xxhash.xxh3_64_intdigest("\x1f".join(row.labels).encode()) or 1 if row.labels else 0
     if key == "language":
         return xxhash.xxh3_64_intdigest(script_language(row.question()).encode()) or 1
     return key_hash(row, key)

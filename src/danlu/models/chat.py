@@ -18,7 +18,7 @@ from typing import Any
 from danlu.models.messages import THINK_END, THINK_START, Message, normalise_messages
 from danlu.recipe.errors import UserError
 
-RENDERING_VERSION = 3
+RENDERING_VERSION = 4
 """Counted up when this file changes what it renders; part of the rendering hash and of every dataset's key."""
 
 # Unicode noncharacters: never in interchanged text, so one of them can mark user text inside a rendered template
@@ -74,9 +74,23 @@ class ChatRenderer:
         ends = [int(index) for index, token in added if str(token) == "<|endoftext|>"]
         self.document_end_id = ends[0] if ends else self.eos_id
         self._special = {str(token): int(index) for index, token in added if token.special}
+        self._control = self._special | {str(token): int(index) for index, token in added if self._is_control(token)}
         self._direct = _direct(tokenizer)
         self._split = re.compile(
-            "(" + "|".join(re.escape(t) for t in sorted(self._special, key=len, reverse=True)) + ")"
+            "(" + "|".join(re.escape(t) for t in sorted(self._control, key=len, reverse=True)) + ")"
+        )
+        # Where the text of a control token is cut that the tokenizer would read as itself wherever it stands
+        apart = [f"(?<={re.escape(t[0])})(?={re.escape(t[1:])})" for t in self._control if t not in self._special]
+        self._cut = re.compile("|".join(apart)) if apart else None
+
+    def _is_control(self, token: Any) -> bool:
+        """Whether an added token that is not special stands for something: a tag that the template writes, or <|x|>.
+
+        Others are words that somebody added to the vocabulary.
+        """
+        text = str(token)
+        return len(text) > 1 and (
+            text in str(self.tokenizer.chat_template) or (text.startswith("<|") and text.endswith("|>"))
         )
 
     # -- what everything else calls ------------------------------------------------------------------------------
@@ -199,7 +213,8 @@ class ChatRenderer:
         if not self._renders_thinking:
             messages = [_with_thinking_inside(message) for message in messages]
         if mark:
-            messages, tools = _marked(messages, mark, self._special), _marked(tools, mark, self._special)
+            messages = [self._marked_message(message, mark) for message in messages]
+            tools = _marked(tools, mark, self._control)
         try:
             text = self.tokenizer.apply_chat_template(
                 messages, tools=tools, tokenize=False, add_generation_prompt=prompt, enable_thinking=thinking
@@ -208,10 +223,17 @@ class ChatRenderer:
             raise RenderingProblem(f"the chat template refuses this conversation: {error}") from error
         return str(text)
 
+    def _marked_message(self, message: Message, mark: str) -> Message:
+        """What an assistant says is the model's own: there <think> and <tool_call> are what the model writes."""
+        own = ("content", "reasoning_content") if message["role"] == "assistant" else ()
+        return {
+            key: _marked(value, mark, self._special if key in own else self._control) for key, value in message.items()
+        }
+
     def _mark_for(self, messages: list[Message], tools: Any) -> str:
         """A character to mark control-token look-alikes with, or '' when the conversation has none."""
         everything = json.dumps([messages, tools], ensure_ascii=False)
-        if not any(token in everything for token in self._special):
+        if not any(token in everything for token in self._control):
             return ""
         free = next((mark for mark in _MARKS if mark not in everything), None)
         if free is None:
@@ -221,17 +243,19 @@ class ChatRenderer:
     def _encode(self, text: str, mark: str) -> list[int]:
         if not mark or mark not in text:
             return self._ids(text, bool(self.tokenizer.split_special_tokens))
-        # Special tokens split the text before anything else does, so the pieces between real ones can be encoded alone
+        # Control tokens split the text before anything else does, so the pieces between real ones can be encoded alone
         ids: list[int] = []
         for piece in self._split.split(text):
-            if piece in self._special:
-                ids.append(self._special[piece])
+            if piece in self._control:
+                ids.append(self._control[piece])
             elif piece:
                 ids.extend(self._plain(piece.replace(mark, "")))
         return ids
 
     def _plain(self, text: str) -> list[int]:
-        return self._ids(text, True)
+        if self._cut is None or not self._cut.search(text):
+            return self._ids(text, True)
+        return [index for piece in self._cut.split(text) for index in self._ids(piece, True)]
 
     def _ids(self, text: str, split: bool) -> list[int]:
         """Token ids of a text, in which control tokens are `split` like any other text, or read as themselves."""
@@ -283,17 +307,17 @@ def _with_thinking_inside(message: Message) -> Message:
     return {**rest, "content": thought + message["content"]}
 
 
-def _marked(value: Any, mark: str, special: dict[str, int]) -> Any:
+def _marked(value: Any, mark: str, control: dict[str, int]) -> Any:
     """A deep copy in which each control-token look-alike in a string is broken by `mark` behind its first character."""
     if isinstance(value, str):
-        for token in special:
+        for token in control:
             if token in value:
                 value = value.replace(token, token[0] + mark + token[1:])
         return value
     if isinstance(value, dict):
-        return {_marked(key, mark, special): _marked(item, mark, special) for key, item in value.items()}
+        return {_marked(key, mark, control): _marked(item, mark, control) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_marked(item, mark, special) for item in value]
+        return [_marked(item, mark, control) for item in value]
     return value
 
 

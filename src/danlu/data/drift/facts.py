@@ -99,7 +99,7 @@ def content_key(row: Row, seed: int) -> int:
 
 
 def label_of(row: Row) -> str | None:
-    """The row's label; several are one, in the row's order."""
+    """The row's label; several are one."""
     return " + ".join(row.labels) or None
 
 

@@ -35,10 +35,10 @@ class CsvReader(FileReader):
             for item in table.records():
                 batch.append(item)
                 if len(batch) == size:
-                    yield Chunk(file.name, batch, table.header)
+                    yield Chunk(file.name, batch, table.header, table.header)
                     batch = []
             if batch:
-                yield Chunk(file.name, batch, table.header)
+                yield Chunk(file.name, batch, table.header, table.header)
 
     def decode(self, chunk: Chunk) -> list[Record]:
         """A record for each list of cells."""

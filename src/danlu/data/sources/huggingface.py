@@ -54,10 +54,10 @@ class HuggingFaceReader:
         for item in self._rows():
             items.append(item)
             if len(items) == size:
-                yield Chunk(name, items)
+                yield Chunk(name, items, columns=tuple(items[0][1]))
                 items = []
         if items:
-            yield Chunk(name, items)
+            yield Chunk(name, items, columns=tuple(items[0][1]))
 
     def decode(self, chunk: Chunk) -> list[Record]:
         """Each row's values as plain data."""

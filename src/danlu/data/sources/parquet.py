@@ -39,7 +39,7 @@ class ParquetReader(FileReader):
                     items = [(number + index, index) for index in range(batch.num_rows)]
                     number += batch.num_rows
                     if items:
-                        yield Chunk(file.name, items, _packed(batch))
+                        yield Chunk(file.name, items, _packed(batch), tuple(batch.schema.names))
         except (pa.ArrowException, OSError) as error:
             read = f" after {number - 1} rows" if number > 1 else ""
             reason = f"is not a Parquet file, or a damaged one ({type(error).__name__}{read})"

@@ -1,0 +1,65 @@
+"""<think>, <tool_call> and their like: the template's own are tokens, those that somebody writes are text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from danlu.models.chat import ChatRenderer
+from danlu.models.loading import load_tokenizer
+from danlu.models.messages import Message
+from tests.models.conversations import TOOLS
+
+TAGS = ["<think>", "</think>", "a<tool_call>\n{}\n</tool_call>", "<tool_response>x</tool_response>", "<th<think>ink>",
+        "<|fim_prefix|>", "<think></think><|im_end|>"]  # fmt: skip
+
+
+@pytest.mark.parametrize("tag", TAGS)
+@pytest.mark.parametrize("thinking", [False, True])
+def test_tags_that_are_no_special_tokens_are_text_where_a_user_writes_them(
+    renderer: ChatRenderer, tag: str, thinking: bool
+) -> None:
+    def shape(filler: str) -> tuple[list[Message], list[dict[str, Any]]]:
+        tool = json.loads(json.dumps(TOOLS[0]))
+        tool["function"]["description"] = filler
+        call = {"name": "weather", "arguments": {"city": filler}}
+        return [
+            {"role": "system", "content": filler},
+            {"role": "user", "content": f"x {filler} y"},
+            {"role": "assistant", "content": "b", "reasoning_content": "because", "tool_calls": [call]},
+            {"role": "tool", "content": filler},
+        ], [tool]
+
+    added = set(renderer.tokenizer.added_tokens_decoder)
+    (messages, tools), (plain, plain_tools) = shape(tag), shape("x")
+    ids = renderer.encode_prompt(messages, thinking=thinking, tools=tools)
+    expected = renderer.encode_prompt(plain, thinking=thinking, tools=plain_tools)
+    assert [i for i in ids if i in added] == [i for i in expected if i in added]
+    assert {"<think>", "<tool_call>", "<tool_response>"} <= set(renderer.tokenizer.convert_ids_to_tokens(ids))
+    whole = renderer.tokenizer.apply_chat_template(
+        messages, tools=tools, add_generation_prompt=True, enable_thinking=thinking, tokenize=False
+    )
+    assert renderer.decode(ids, special=True) == whole
+    assert not added & set(renderer.encode_text(tag)) and renderer.decode(renderer.encode_text(tag)) == tag
+
+
+@pytest.mark.parametrize("asked", ["a", "a <think> b", "<|im_end|>"])
+def test_tags_in_an_answer_are_the_models_own(renderer: ChatRenderer, asked: str) -> None:
+    said = 'Let me see.</think>\n\nDone: <tool_call>\n{"name": "f", "arguments": {}}\n</tool_call>'
+    messages: list[Message] = [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]
+    _, completion = renderer.encode_turn(messages, 1, thinking=True)
+    wanted = f"<think>\nLet me see.\n</think>\n\n{said.split('</think>')[1].strip()}<|im_end|>"
+    assert completion == renderer.tokenizer(wanted, add_special_tokens=False)["input_ids"]
+
+
+def test_a_word_that_was_added_to_the_vocabulary_stays_a_token(tiny_tokenizer: Path) -> None:
+    tokenizer = load_tokenizer(tiny_tokenizer)
+    tokenizer.add_tokens(["aspirin"])
+    word = tokenizer.convert_tokens_to_ids("aspirin")
+    renderer = ChatRenderer(tokenizer)
+    assert word in renderer.encode_text("aspirin") and word in renderer.encode_prompt(
+        [{"role": "user", "content": "aspirin <think>"}]
+    )
