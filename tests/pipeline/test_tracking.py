@@ -12,9 +12,10 @@ import torch
 
 from danlu.models import device
 from danlu.pipeline import tracking
-from danlu.pipeline.execute import execute
+from danlu.pipeline.execute import RunResult, execute
 from danlu.recipe import Recipe, UserError, parse_recipe
 from danlu.runs import Workspace, read_events
+from danlu.training.history import read_history
 from tests.pipeline.trackers.fakes import Store, install
 
 
@@ -83,6 +84,45 @@ def test_a_missing_package_is_told_before_anything_is_done(
     with pytest.raises(UserError, match="needs the package 'wandb'"):
         execute(tracked, Workspace(tmp_path))
     assert not list(tmp_path.glob("runs/*")) and not list(tmp_path.glob("artifacts/*"))
+
+
+@pytest.mark.parametrize("until", ["train", "export"])
+def test_a_tracker_added_to_a_run_that_is_done_gets_the_whole_curve_once(
+    store: Store, tracked: Recipe, recipe: Recipe, recipe_text: str, tmp_path: Path, until: str
+) -> None:
+    workspace = Workspace(tmp_path)
+
+    def again(recipe: Recipe) -> RunResult:
+        return execute(recipe, workspace, until=until, command=until)
+
+    first = again(recipe)
+    assert not store.runs and not first.told
+    added = again(tracked)
+    assert added.told == ("wandb",) and added.nothing_done and added.run != first.run
+    (run,) = store.runs.values()
+    history = read_history(first.artifacts["train"].path / "history.jsonl")
+    assert run.curves["train/loss"] == [(record["step"], record["loss"]) for record in history] and len(history) == 4
+    assert run.statuses == ["done"] and bool(run.texts.get("model")) == (until == "export")
+    assert again(tracked).run == again(recipe).run == added.run and len(store.runs) == 1, "told once"
+    both = parse_recipe(recipe_text, ["track=[{type: wandb}, {type: tensorboard}]"])
+    assert again(both).told == ("tensorboard",) and len(store.runs) == 1
+    assert len(list(tmp_path.glob("tracking/tensorboard/*/events.*"))) == 1
+    assert not again(tracked).told and not again(both).told and len(store.runs) == 1
+
+
+def test_data_alone_have_nothing_to_track(tracked: Recipe, recipe: Recipe, tmp_path: Path) -> None:
+    first = execute(recipe, Workspace(tmp_path), until="data", command="data")
+    assert execute(tracked, Workspace(tmp_path), until="data", command="data").run == first.run
+
+
+def test_a_package_that_is_missing_is_told_of_a_run_that_is_done_too(
+    tracked: Recipe, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = Workspace(tmp_path)
+    execute(recipe, workspace, until="train")
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(UserError, match="needs the package 'wandb'"):
+        execute(tracked, workspace, until="train")
 
 
 def test_a_tracker_stands_once_in_a_recipe(recipe_text: str) -> None:

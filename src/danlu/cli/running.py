@@ -43,7 +43,10 @@ def execute_recipe(
     loaded = load_recipe(recipe, overrides)
     with RunDisplay(console) as display:
         result = execute(loaded, Workspace(workspace), until=until, command=command, on_event=display, fresh=fresh)
-    if result.nothing_done:
+    if result.told:
+        names = ", ".join(result.told)
+        console.print(tr(f"Every stage was there already; given to: {names}.", f"所有阶段均已完成；已交给：{names}。"))
+    elif result.nothing_done:
         said = tr("Nothing to do: every stage was there already.", "无需执行：所有阶段均已完成。")
         console.print(said)
     return console, result

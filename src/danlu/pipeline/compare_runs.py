@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from danlu.evaluation.evaluate import Evaluation, read_evaluation, resampling_of
@@ -19,7 +18,7 @@ from danlu.pipeline.report.compare_data import LETTERS, MOST_RUNS, Pairing, RunF
 from danlu.recipe.errors import UserError
 from danlu.recipe.evaluate import EvaluateSection
 from danlu.recipe.language import tr
-from danlu.recipe.recipe import Recipe
+from danlu.recipe.loading import read_dumped
 from danlu.runs.artifacts import MANIFEST
 from danlu.runs.database import RunRow
 from danlu.runs.durable import write_text
@@ -84,7 +83,7 @@ def _gather(workspace: Workspace, row: RunRow, letter: str) -> tuple[RunFacts, E
         name=row.name,
         state=state_of(workspace, row),
         started=row.started,
-        recipe=_recipe(folder.recipe),
+        recipe=read_dumped(folder.recipe),
         history=history,
         scores={score.metric: score for score in evaluation.scores} if evaluation else {},
         costs=_costs(manifests, history),
@@ -116,18 +115,6 @@ def manifest_of(folder: Path) -> dict[str, Any]:
         return found
     except (OSError, ValueError):
         return {}
-
-
-def _recipe(path: Path) -> dict[str, Any]:
-    """A run's recipe; a field that it is too old to have counts as its default."""
-    try:
-        raw = dict(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except (OSError, yaml.YAMLError, ValueError):
-        return {}
-    try:
-        return Recipe.model_validate(raw).model_dump(mode="json")
-    except ValidationError:  # of another version
-        return raw
 
 
 def _steps(events: Path) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ from danlu.pipeline.tracker import Status
 from danlu.pipeline.trackers import build_trackers
 from danlu.pipeline.tracking import start_tracking
 from danlu.recipe.errors import DanluError, Interrupted
-from danlu.recipe.loading import dump_recipe
+from danlu.recipe.loading import dump_recipe, read_dumped
 from danlu.recipe.recipe import Recipe
+from danlu.recipe.track import Tracker as TrackerConfig
 from danlu.runs.artifacts import Artifact
+from danlu.runs.database import RunRow
 from danlu.runs.events import EventLog
 from danlu.runs.workspace import RunFolder, Workspace
 from danlu.training.allocator import use_one_arena
@@ -48,6 +50,7 @@ class RunResult:
         version: 'name@number' of the registered model, if the run exports.
         comparisons: base against tuned, or [] where the recipe compares nothing.
         clean: the same without the rows that training repeats; None where it repeats none.
+        told: trackers that were added to a plan that was done, and told of it.
     """
 
     plan: Plan
@@ -57,6 +60,7 @@ class RunResult:
     version: str | None = None
     comparisons: Sequence[Any] = field(default=())
     clean: Any = None
+    told: Sequence[str] = ()
 
     @property
     def nothing_done(self) -> bool:
@@ -90,12 +94,14 @@ def execute(
         Interrupted: a stage was asked to stop and did; the run is booked as interrupted.
     """
     plan = make_plan(recipe, until)
-    before = _finished_before(plan, workspace, command)
-    if before is not None:
+    earlier = workspace.registry.finished_runs(recipe.name, command, plan.stages[-1].name, plan.stages[-1].key)
+    before = _finished_before(plan, workspace, earlier)
+    wanted = list(recipe.track) if before is None else _untold(plan, workspace, earlier)
+    if before is not None and not wanted:
         return before
     if any(stage.name == "train" for stage in plan.stages):
         use_one_arena()
-    trackers = build_trackers(recipe.track)  # first of all: a missing package is told before work is done
+    trackers = build_trackers(wanted)  # first of all: a missing package is told before work is done
     run = workspace.new_run(recipe.name, dump_recipe(recipe))
     workspace.registry.start_run(run.id, recipe.name, command, run.path)
     with run.alive(), EventLog(run.events) as log:
@@ -120,16 +126,14 @@ def execute(
         workspace.registry.finish_run(run.id, "done")
         tracking.close("done")
         tell({"event": "done"})
-    return result
+    return replace(result, told=tuple(trackers)) if before is not None else result
 
 
-def _finished_before(plan: Plan, workspace: Workspace, command: str) -> RunResult | None:
-    """The earlier run that did all of this plan, if every artifact is still sound and nothing is left to do."""
+def _finished_before(plan: Plan, workspace: Workspace, earlier: Sequence[RunRow]) -> RunResult | None:
+    """The newest of the earlier runs that did all of this plan, if every artifact is still sound."""
     from danlu.pipeline.finish import clean_rows, compare_models, registered_version
 
-    last = plan.stages[-1]
-    row = workspace.registry.finished_run(plan.recipe.name, command, last.name, last.key)
-    if row is None or not workspace.run_folder(row.id).report.is_file():
+    if not earlier or not workspace.run_folder(earlier[0].id).report.is_file():
         return None
     if not all(stage.is_made(workspace) for stage in plan.stages):
         return None
@@ -139,10 +143,18 @@ def _finished_before(plan: Plan, workspace: Workspace, command: str) -> RunResul
         if found is None:  # damaged: set aside now, made again by the run that follows
             return None
         made[stage.name] = found
-    run = workspace.run_folder(row.id)
+    run = workspace.run_folder(earlier[0].id)
     results = [StageResult(stage.name, "reused", 0.0, stage.key) for stage in plan.stages]
     version = registered_version(plan, made, workspace)
     return RunResult(plan, run, made, results, version, compare_models(plan, made), clean_rows(plan, made))
+
+
+def _untold(plan: Plan, workspace: Workspace, earlier: Sequence[RunRow]) -> list[TrackerConfig]:
+    """The recipe's trackers that none of these runs had: a training that is done has its curve for them, too."""
+    if plan.stage("train") is None:
+        return []
+    had = [entry for row in earlier for entry in read_dumped(workspace.run_folder(row.id).recipe).get("track", [])]
+    return [config for config in plan.recipe.track if config.model_dump(mode="json") not in had]
 
 
 def _teller(log: EventLog, on_event: OnEvent | None) -> OnEvent:

@@ -79,6 +79,21 @@ def dump_recipe(recipe: Recipe) -> str:
     return text
 
 
+def read_dumped(path: Path) -> dict[str, Any]:
+    """The resolved recipe in a run's folder as plain data, {} where it cannot be read.
+
+    A field that it is too old to have counts as its default.
+    """
+    try:
+        raw = dict(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except (OSError, yaml.YAMLError, ValueError):
+        return {}
+    try:
+        return Recipe.model_validate(raw).model_dump(mode="json")
+    except ValidationError:  # of another version
+        return raw
+
+
 def _read_yaml(text: str, name: str) -> tuple[dict[str, Any], dict[Path_, str]]:
     try:
         node = yaml.compose(text, Loader=_Loader)

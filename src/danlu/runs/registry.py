@@ -62,8 +62,8 @@ class Registry:
             session.expunge_all()
             return exact[0], artifacts
 
-    def finished_run(self, name: str, command: str, stage: str, key: str) -> RunRow | None:
-        """The newest finished run of this name and command whose `stage` has the artifact `key`, or None."""
+    def finished_runs(self, name: str, command: str, stage: str, key: str) -> Sequence[RunRow]:
+        """The finished runs of this name and command whose `stage` has the artifact `key`, the newest first."""
         query = (
             select(RunRow)
             .join(RunArtifactRow, RunArtifactRow.run_id == RunRow.id)
@@ -72,9 +72,9 @@ class Registry:
             .order_by(RunRow.started.desc(), RunRow.id.desc())
         )
         with self.database.session() as session:
-            row = session.scalars(query).first()
+            rows = session.scalars(query).all()
             session.expunge_all()
-            return row
+            return rows
 
     def register_model(
         self, name: str, run_id: str, export_key: str, path: Path, scores: Mapping[str, Any]
