@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a text stands.
 
     Attributes:
@@ -29,7 +28,7 @@ class Place:
 
     def item(self, index: int) -> Place:
         """The place of an item of the list that stands here."""
-        return replace(self, at=f"{self.at}[{index}]")
+        return self._replace(at=f"{self.at}[{index}]")
 
     def below(self, key: str, shown: str) -> Place:
         """The place of a key's value; `shown`: the key as a path may show it, and an empty key is no label."""
@@ -38,11 +37,11 @@ class Place:
 
     def named(self, key: str) -> Place:
         """The place of what something is called by."""
-        return replace(self, at=f"{self.at}.{key}", called=True)
+        return self._replace(at=f"{self.at}.{key}", called=True)
 
     def data(self, key: str) -> Place:
         """The place of an example's data, or of a call's arguments, which are labelled by their parameters' names."""
-        return replace(self.below(key, key), called=key == "arguments")
+        return self.below(key, key)._replace(called=key == "arguments")
 
 
 def is_plain(key: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any
@@ -232,7 +232,7 @@ class Redactor:
             elif fixed and key in _DATA:
                 done[key] = self._value(item, place.data(key), visit)
             else:
-                new, inner = self._new_key(key, replace(place, called=place.called or bool(fixed)), visit)
+                new, inner = self._new_key(key, place if not fixed else place._replace(called=True), visit)
                 done[new_key(new, key, done, value)] = self._value(item, inner, visit, fixed)
         return done
 
@@ -242,7 +242,7 @@ class Redactor:
             return key, place.below(key, key)
         if key not in self._shown:
             self._shown[key] = self._scrubber.scrub(key)
-        done = self._text(key, replace(place.below("", self._shown[key]), key=True, called=place.called), visit)
+        done = self._text(key, place.below("", self._shown[key])._replace(key=True, called=place.called), visit)
         shown = self._shown[key] if self._shown[key] != key else done
         return done, place.below(key if shown == key else "", shown)
 
@@ -270,10 +270,14 @@ class Redactor:
     def _text(self, text: str, place: Place, visit: _Visit) -> str:
         spans = self._find(text, place)
         if visit.looking:
-            visit.found = visit.found or bool(spans)
-            visit.told.note(text, [span for span in spans if self._policy(span.kind) != "keep"])
+            if spans:
+                visit.found = True
+                visit.told.note(text, [span for span in spans if self._policy(span.kind) != "keep"])
             return text
-        spans = merged(spans, _fitting(visit.told.places(text), place))
+        found = {(span.start, span.end) for span in spans}
+        again = [span for span in visit.told.places(text) if (span.start, span.end) not in found]
+        if again:
+            spans = merged(spans, _fitting(again, place))
         if not spans:
             return text
         done, own = self._replace(text, spans, visit)
@@ -286,8 +290,8 @@ class Redactor:
             spans = merged(spans, [origin(span, own, spans) for span in left])
             done, own = self._replace(text, spans, visit)
             left = self._left(done, own, place)
-        for leftover, found in ((False, spans), (True, left)):
-            for span in found:
+        for leftover, seen in ((False, spans), (True, left)):
+            for span in seen:
                 policy = self._policy(span.kind) if leftover else visit.forced or self._policy(span.kind)
                 visit.findings.append(
                     Finding(
@@ -306,7 +310,8 @@ class Redactor:
 
     def _find(self, text: str, place: Place) -> list[Span]:
         # What was a whole number of a table with gaps is written with a point and a zero.
-        whole, shift = place.label + _GAP_ZERO.sub(r"\1", text), len(place.label)
+        told = _GAP_ZERO.sub(r"\1", text) if text.endswith(".0") else text
+        whole, shift = place.label + told, len(place.label)
         spans = self._known.get(whole)
         if spans is None:
             if self._asked is not None:
@@ -346,12 +351,12 @@ _TOOL_KEYS = frozenset(("name", "type", "required", "$ref", "format"))
 _CALL_KEYS = frozenset(("name", "type", "id"))
 _CALLED = frozenset(("name", "required"))
 _DATA = frozenset(("arguments", "default", "examples", "enum"))
-_GAP_ZERO = re.compile(r"^(-?[0-9]{7,})\.0+\Z")
+_GAP_ZERO = re.compile(r"^(-?[0-9]{7,})\.0\Z")
 
 
-def _fitting(spans: Iterable[Span], place: Place) -> list[Span]:
+def _fitting(spans: list[Span], place: Place) -> list[Span]:
     """Those that count there: what something is called by is no person's name."""
-    return [span for span in spans if not place.called or span.kind not in _NAMES]
+    return [span for span in spans if span.kind not in _NAMES] if place.called else spans
 
 
 def _spelled_out(findings: Sequence[Finding], labels: Sequence[str], place: str) -> list[Finding]:
