@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -29,6 +30,8 @@ REGISTRY_HOSTS = tuple(
         ("security", "debian", "org"),
     )
 )
+# What stands in for a figure or a sentence that is still to come: a mark, or a paragraph of one capital word
+PLACEHOLDER = re.compile(r"@@\w+@@|\b(?:TODO|TBD|FIXME)\b|(?<=\n\n)[A-Z_]{3,}(?=\n\n|\n?\Z)")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -61,6 +64,8 @@ def check(files: Mapping[str, bytes]) -> list[Finding]:
     trees: dict[str, ast.Module] = {}
     for path, content in files.items():
         findings.extend(registry_hosts(path, content))
+        if path.endswith(".md"):
+            findings.extend(placeholders(path, content))
         if not path.endswith(".py"):
             continue
         trees[path] = ast.parse(content, filename=path)
@@ -118,6 +123,14 @@ def registry_hosts(path: str, content: bytes) -> Iterator[Finding]:
     for host in REGISTRY_HOSTS:
         if host in content.lower():
             yield Finding("registry-host", path, f"names the package registry {host.decode()}")
+
+
+def placeholders(path: str, content: bytes) -> Iterator[Finding]:
+    """A page says what it has to say: nothing in it waits to be filled in."""
+    text = content.decode("utf-8")
+    for found in PLACEHOLDER.finditer(text):
+        line = text.count("\n", 0, found.start()) + 1
+        yield Finding("placeholder", path, f"line {line} holds the placeholder '{found.group()}'")
 
 
 def functions(path: str, tree: ast.Module) -> Iterator[Finding]:

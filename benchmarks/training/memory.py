@@ -48,8 +48,11 @@ def measure(case: dict[str, str | int], base: Path) -> dict[str, float]:
     from danlu.training.objectives import OBJECTIVES
     from danlu.training.optimizer import make_optimizer
 
-    section = TrainSection.model_validate({"method": {"type": case["method"]}, "checkpointing": case["checkpointing"]})
     dtype = getattr(torch, str(case["dtype"]))
+    precision = "fp32" if dtype == torch.float32 else "bf16"
+    section = TrainSection.model_validate(
+        {"method": {"type": case["method"]}, "checkpointing": case["checkpointing"], "precision": precision}
+    )
     length = int(case["length"])
     rows = [
         Example("a", (Piece(list(range(1, length + 1)), [(length // 2, length)]),), length / 2)
@@ -57,7 +60,7 @@ def measure(case: dict[str, str | int], base: Path) -> dict[str, float]:
     ]
     method = TABLE.load(str(case["method"]))(section.method)
     objective = OBJECTIVES.load("sft")(section.objective)
-    told = forecast(base, method, objective, section, rows, dtype)
+    told = forecast(base, method, objective, section, rows)
     gc.collect()
     process = psutil.Process()
     before = process.memory_info().rss

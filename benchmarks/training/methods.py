@@ -43,7 +43,8 @@ from danlu.training.cross_entropy import states_at
 from danlu.training.method import hold
 from danlu.training.objective import collate
 from danlu.training.objectives.classification import Classification
-from danlu.training.run import TrainingInput, run_training
+from danlu.training.run import run_training
+from danlu.training.training_input import TrainingInput
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "recipes" / "seedling"), str(Path(__file__).parent)]

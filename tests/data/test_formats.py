@@ -13,6 +13,7 @@ import pytest
 from danlu.data.formats import DETECTED_BY, REQUIRED, RowProblem, detect_format, to_row
 from danlu.data.row import Record, Row
 from danlu.data.shapes import EVERYWHERE, KEYS, READERS
+from danlu.data.shards import dump_row, load_row
 from danlu.recipe.sources import ROW_KEYS, JsonlSource
 
 USER, ASSISTANT = {"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}
@@ -191,6 +192,15 @@ def test_labels_become_text_and_the_answer(given: dict[str, Any], labels: tuple[
     assert turns(row) == [("user", "很好吃"), ("assistant", ", ".join(labels))]
 
 
+@pytest.mark.parametrize("given", [[], "[]"])
+def test_a_row_of_no_class_says_so(given: Any) -> None:
+    row = row_of({"text": "很好吃", "labels": given})
+    assert row.labels == () and row.no_label and row.classified
+    assert turns(row) == [("user", "很好吃"), ("assistant", "none")]
+    assert load_row(dump_row(row)) == row
+    assert not row_of({"text": "很好吃", "label": "b"}).no_label
+
+
 def test_a_prompt_asks_about_the_text_whatever_is_in_it() -> None:
     row = row_of({"text": "{text} {0} {x}", "label": "b", "system": "S"}, prompt="Good? <{text}> {}")
     assert turns(row) == [("system", "S"), ("user", "Good? <{text} {0} {x}> {}"), ("assistant", "b")]
@@ -316,7 +326,7 @@ def test_an_unknown_key_without_a_value_is_nothing_lost() -> None:
         ({"text": " ", "label": "a"}, "'text' is empty"),
         ({"text": "a", "label": " "}, "'label' is empty"),
         ({"text": "a", "label": None}, "'label' must be text, a number, true or false, not NoneType"),
-        ({"text": "a", "labels": []}, "'labels' with a list of at least one"),
+        ({"text": "a", "labels": None}, "'labels' with a list (empty: no class)"),
         ({"text": "a", "labels": "b"}, "'labels' is text that is not JSON"),
         ({"text": "a", "labels": [{}]}, "'labels[0]' must be text"),
         ({"text": "a", "label": "b", "labels": ["b"]}, "both 'label' and 'labels'"),

@@ -173,3 +173,16 @@ def test_ignored_files_are_not_read_and_new_ones_are(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     assert set(house_limits.repository_files(tmp_path)) == {".gitignore", "new.py"}
+
+
+@pytest.mark.parametrize(
+    "text", ["# A\n\n@@RESULTS@@\n", "# A\n\nMEASURED\n\n## B\n", "# A\n\nMEASURED", "A figure: TODO\n"]
+)
+def test_a_page_with_a_placeholder(text: str) -> None:
+    found = rules(text, "docs/page.md")
+    assert found == [("placeholder", "")]
+
+
+def test_a_word_in_capitals_that_is_no_placeholder() -> None:
+    page = "# A\n\nMEASURED on two cores.\n\n```bash\ncat <<'ROWS'\nx\nROWS\n```\n\n| `AND` |\n"
+    assert rules(page, "docs/page.md") == []

@@ -10,7 +10,7 @@ import pytest
 from danlu.pipeline.execute import execute
 from danlu.pipeline.plan import make_plan
 from danlu.pipeline.stages import training_input
-from danlu.recipe import load_recipe
+from danlu.recipe import UserError, load_recipe
 from danlu.runs import Workspace
 from danlu.training import pace
 from danlu.training.outlook import look_ahead
@@ -122,3 +122,40 @@ def test_a_rate_out_of_bounds_is_told_when_training_starts(tmp_path: Path) -> No
     told.clear()
     execute(load_recipe(recipe, ("train.max_steps=1",)), Workspace(tmp_path), until="train", on_event=told.append)
     assert not [event for event in told if event.get("kind") == "learning_rate"]
+
+
+PREFIX = "train.method={type: prefix}"
+RATES = "train.optimizer.rates=[{pattern: '*.nowhere.*', factor: 2}]"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ((PREFIX, "train.checkpointing=full"), "cannot compute inner states again"),
+        (("data.split.validation=0", "train.early_stopping.patience=2"), "there are no validation rows"),
+        (("train.early_stopping.metric=validation_accuracy",), "validation reports no 'validation_accuracy'"),
+        ((RATES,), "no parameter that trains matches"),
+        (("data.max_tokens=33", "data.on_too_long=truncate"), "end-of-turn never learned"),
+        (("train.gpu.compile=true",), "needs a CUDA GPU"),
+    ],
+    ids=["checkpointing", "validation", "metric", "rates", "ends", "gpu"],
+)
+def test_what_training_refuses_is_refused_by_the_plan(changes: tuple[str, ...], reason: str, tmp_path: Path) -> None:
+    recipe = next(path for path in TINY if path.stem == "lora")
+    changed, workspace = load_recipe(recipe, changes), Workspace(tmp_path)
+    made = execute(changed, workspace, until="data")
+    with pytest.raises(UserError, match=reason) as planned:
+        look_ahead(training_input(make_plan(changed), made.artifacts["data"].path))
+    with pytest.raises(UserError, match=reason) as trained:
+        execute(changed, workspace, until="train")
+    assert str(planned.value) == str(trained.value)
+
+
+def test_answers_that_are_cut_off_are_told_of(tmp_path: Path) -> None:
+    recipe = next(path for path in TINY if path.stem == "lora")
+    changed = load_recipe(recipe, ("data.max_tokens=46", "data.on_too_long=truncate", "train.max_steps=1"))
+    told: list[dict[str, object]] = []
+    made = execute(changed, Workspace(tmp_path), until="train", on_event=told.append)
+    (found,) = [str(event["reason"]) for event in told if event.get("kind") == "end_of_turn"]
+    assert found.startswith("3 of 7 training examples are cut off before their end of turn")
+    assert look_ahead(training_input(make_plan(changed), made.artifacts["data"].path)).warnings == (found,)

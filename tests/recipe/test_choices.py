@@ -133,7 +133,7 @@ def test_texts_come_in_the_chosen_language(
 
 def test_a_missing_type_lists_the_choices() -> None:
     with pytest.raises(UserError) as error:
-        parse_recipe("name: a\ndata: {sources: [{path: x.jsonl}]}\ntrain: {method: {rank: 4}}\n")
+        parse_recipe("name: a\ndata: {sources: [{path: x.jsonl}]}\ntrain: {method: {width: 4}}\n")
     assert "'type' is missing" in error.value.reason
     assert error.value.fix == "one of: adapter, freeze, full, hybrid, ia3, lora, prefix, prompt, qlora"
 

@@ -93,7 +93,7 @@ def test_every_problem_is_listed_with_its_place() -> None:
     [
         (SMALL + "train: {method: {type: lorra}}\n", "unknown type 'lorra'", "did you mean 'lora'?"),
         (
-            SMALL + "train: {method: {rank: 3}}\n",
+            SMALL + "train: {method: {layers: 3}}\n",
             "'type' is missing",
             "one of: adapter, freeze, full, hybrid, ia3, lora, prefix",
         ),

@@ -132,3 +132,33 @@ def test_what_it_cannot_learn_is_refused_by_row(fields: Any, change: Any, reason
 def test_one_class_is_refused() -> None:
     with pytest.raises(UserError, match="the rows have 1 class"):
         objective().examples(made_classes(1))
+
+
+def test_a_row_of_no_class_is_one_of_zeros(model: Any) -> None:
+    kind = objective(multi_label=True)
+    none = replace(made_classes(1)[0], labels=(), no_label=True)
+    samples = [*made_classes(3, several=True), none]
+    examples = kind.examples(samples)
+    assert examples[-1].targets[1:] == (0.0, 0.0)
+    head = attach_head(model, 2, seed=1)
+    scores = question_scores(model, head, [none])
+    expected = -functional.logsigmoid(-scores).mean()
+    with torch.no_grad():
+        found, sums = kind.loss(model, collate(examples[-1:], PAD)), kind.measure(model, collate(examples[-1:], PAD))
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    figures = kind.summary(sums, 1.0)
+    assert figures["validation_accuracy"] == float((scores <= 0).all())
+
+
+@pytest.mark.parametrize("fields", [{}, {"head": "words"}])
+def test_a_row_of_no_class_needs_several_labels(fields: dict[str, Any]) -> None:
+    samples = [*made_classes(2), replace(made_classes(1)[0], row_id="made:9", labels=(), no_label=True)]
+    with pytest.raises(UserError, match="is of no class") as caught:
+        objective(**fields).examples(samples)
+    assert caught.value.where == "made:9" and "multi_label: true" in caught.value.fix
+
+
+def test_a_row_that_says_nothing_of_labels_is_refused() -> None:
+    samples = [*made_classes(2), replace(made_classes(1)[0], labels=())]
+    with pytest.raises(UserError, match="has no label"):
+        objective(multi_label=True).examples(samples)

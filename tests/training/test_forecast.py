@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 import torch
 
+from danlu.models.device import autocast, compute_dtype
 from danlu.models.loading import load_model
 from danlu.training import outlook
 from danlu.training.activations import set_checkpointing
 from danlu.training.forecast import Forecast, LiveBytes, forecast
-from danlu.training.method import Preparation, hold, trainable
+from danlu.training.method import Preparation, hold, hold_for, trainable
 from danlu.training.methods import METHODS
 from danlu.training.objective import Example, Piece, collate
 from danlu.training.objectives import OBJECTIVES
-from tests.training.making import section
+from tests.tiny import build_tiny_moe
+from tests.training.making import method_of, section
 
 ROWS = [Example("a", (Piece(list(range(20, 84)), [(32, 64)]),), 32.0) for _ in range(4)]
 
@@ -25,7 +27,7 @@ ROWS = [Example("a", (Piece(list(range(20, 84)), [(32, 64)]),), 32.0) for _ in r
 def told(kind: str, folder: Path, **fields: Any) -> Forecast:
     config = section(method={"type": kind}, **fields)
     method, objective = METHODS.load(kind)(config.method), OBJECTIVES.load("sft")(config.objective)
-    return forecast(folder, method, objective, config, ROWS, torch.float32)
+    return forecast(folder, method, objective, config, ROWS)
 
 
 def test_live_bytes_are_those_of_tensors_that_are_still_held() -> None:
@@ -61,6 +63,34 @@ def test_it_is_what_a_real_step_takes(kind: str, mode: Any, tiny_folder: Path) -
     assert live.peak <= found.step <= 1.12 * live.peak
     assert found.weights == pytest.approx(sum(p.numel() * p.element_size() for p in model.parameters()), rel=0.05)
     assert found.state == 8 * sum(p.numel() for p in trainable(model).values())
+
+
+@pytest.mark.parametrize(
+    ("method", "precision"),
+    [
+        ({"type": "lora"}, "fp32"),
+        ({"type": "lora", "experts": True}, "fp32"),
+        ({"type": "full"}, "fp32"),
+        ({"type": "full"}, "fp16"),
+    ],
+)
+def test_it_is_what_a_real_step_of_a_mixture_takes(
+    method: dict[str, Any], precision: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder, dtype = build_tiny_moe(tmp_path), compute_dtype(precision, torch.device("cpu"))
+    config = section(method=method, precision=precision)
+    made, objective = method_of(config), OBJECTIVES.load("sft")(config.objective)
+    found = forecast(folder, made, objective, config, ROWS)
+    model = made.prepare(load_model(folder), Preparation(1))
+    hold_for(model, dtype, config, torch.device("cpu")).train()
+    batch = collate(ROWS, 0)
+    with LiveBytes() as live:
+        live.leave_out([*model.parameters(), *model.buffers(), batch.input_ids, batch.positions, batch.labels])
+        with autocast(torch.device("cpu"), dtype):
+            loss = objective.loss(model, batch)
+        loss.backward()
+    assert live.peak <= found.step <= 1.12 * live.peak
+    assert capfd.readouterr().err == ""
 
 
 def test_computing_again_and_fewer_tokens_take_less(tiny_folder: Path) -> None:

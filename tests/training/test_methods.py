@@ -18,14 +18,15 @@ from danlu.models.loading import load_model
 from danlu.models.trained import load_trained
 from danlu.recipe.errors import UserError
 from danlu.recipe.methods import FreezeMethod, FullMethod, HybridMethod, LoraMethod, QloraMethod
+from danlu.training.adapters import rank_warning
 from danlu.training.loop import train
-from danlu.training.method import Method, Preparation, layer_of, trainable
+from danlu.training.method import Method, Preparation, group_plans, layer_of, trainable
 from danlu.training.methods.freeze import Freeze
 from danlu.training.methods.full import Full
 from danlu.training.methods.hybrid import Hybrid
 from danlu.training.methods.lora import Lora
 from danlu.training.methods.qlora import Qlora
-from tests.tiny import build_tiny_model
+from tests.tiny import build_tiny_model, build_tiny_moe
 from tests.training.making import made_samples, make_job, section
 
 
@@ -113,7 +114,7 @@ def test_ranks_of_their_own_keep_the_scale(tiny_folder: Path) -> None:
     assert ranks["0.self_attn.q_proj"] == ranks["1.self_attn.q_proj"] == 2
     assert ranks["1.mlp.up_proj"] == 8 and ranks["0.mlp.up_proj"] == 4
     assert {layer.scaling["default"] for layer in adapted(model)} == {2.0}
-    with pytest.raises(UserError, match="no linear layer 'qq'"):
+    with pytest.raises(UserError, match="no adapter is on a layer 'qq'"):
         Lora(LoraMethod(ranks={"qq": 2})).prepare(plain(tiny_folder), Preparation(0))
 
 
@@ -260,3 +261,48 @@ def test_what_does_not_go_together_is_refused_when_the_recipe_is_read(
 ) -> None:
     with pytest.raises(ValidationError, match=reason):
         section_of.model_validate(fields)
+
+
+def hybrid_on(folder: Path, **fields: Any) -> dict[str, int]:
+    """What trains in each group under a hybrid method."""
+    model = Hybrid(HybridMethod.model_validate(fields)).prepare(plain(folder), Preparation(0))
+    return {plan.group: plan.trained for plan in group_plans(model) if plan.trained}
+
+
+def test_hybrid_as_it_comes_fits_dense_models_and_mixtures(tiny_folder: Path, tmp_path: Path) -> None:
+    assert hybrid_on(tiny_folder).keys() == {"attention", "mlp", "norms"}
+    assert hybrid_on(build_tiny_moe(tmp_path)).keys() == {"attention", "experts", "norms"}
+
+
+def test_hybrid_names_what_its_adapters_cannot_be_on(tiny_folder: Path, tmp_path: Path) -> None:
+    mixture = build_tiny_moe(tmp_path)
+    groups = {"attention": "full", "experts": "lora"}
+    with pytest.raises(UserError, match="only the experts have adapters") as caught:
+        hybrid_on(mixture, groups=groups, lora={"targets": ["q_proj"]})
+    assert caught.value.where == "train.method.lora.targets"
+    with pytest.raises(UserError, match="know no dora") as caught:
+        hybrid_on(mixture, groups=groups, lora={"dora": True})
+    assert caught.value.where == "train.method.lora.dora"
+    with pytest.raises(UserError, match="no linear layers in: experts"):
+        hybrid_on(tiny_folder, groups=groups)
+
+
+def test_a_rank_for_a_layer_without_an_adapter_is_refused(tiny_folder: Path) -> None:
+    config = LoraMethod(targets=("v_proj",), ranks={"q_proj": 4})
+    with pytest.raises(UserError, match="no adapter is on a layer 'q_proj'") as caught:
+        Lora(config).prepare(plain(tiny_folder), Preparation(0))
+    assert caught.value.where == "train.method.ranks"
+
+
+def test_a_rank_above_what_a_layer_can_use_is_told(tiny_folder: Path) -> None:
+    """The tiny model's keys and values have 32 rows, its other layers 64 and more."""
+
+    def warned(**fields: Any) -> str | None:
+        return rank_warning(Lora(LoraMethod(**fields)).prepare(plain(tiny_folder), Preparation(0)))
+
+    assert warned(rank=32) is None
+    found = warned(rank=33)
+    assert found is not None and "4 adapters" in found and "33 on 'model.layers.1.self_attn.v_proj', where 32" in found
+    found = warned(rank=16, ranks={"*.layers.1.*.up_proj": 65})
+    assert found is not None and "1 adapters" in found and "65 on 'model.layers.1.mlp.up_proj', where 64" in found
+    assert rank_warning(plain(tiny_folder)) is None

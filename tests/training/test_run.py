@@ -17,7 +17,8 @@ from danlu.training.forecast import forecast
 from danlu.training.loop import TrainingJob
 from danlu.training.objective import Objective, collate
 from danlu.training.objectives import OBJECTIVES
-from danlu.training.run import TrainingInput, make_job
+from danlu.training.run import make_job
+from danlu.training.training_input import TrainingInput
 from tests.training.making import PAD, made_pairs, method_of, section
 
 
@@ -61,7 +62,7 @@ def test_frozen_layers_stay_as_their_file_has_them_where_the_own_decoder_compute
     assert {dtype for name, dtype in frozen.items() if ".layers." in name} == {held}
     assert {dtype for name, dtype in frozen.items() if ".layers." not in name} == {torch.float32}
     holds = sum(parameter.numel() * parameter.element_size() for parameter in job.model.parameters())
-    told = forecast(folder, method_of(job.config), job.objective, job.config, job.train, torch.float32)
+    told = forecast(folder, method_of(job.config), job.objective, job.config, job.train)
     assert told.weights == pytest.approx(holds, rel=0.01)
 
 
@@ -81,4 +82,4 @@ def test_pissa_over_a_base_in_bf16_begins_where_the_base_is(
     job, folder = made(tiny_folder, renderer, tmp_path, method=pissa, objective={"type": "dpo"})
     loss = job.objective.loss(job.model, collate(job.train, PAD))
     assert loss.item() == pytest.approx(len(job.train) * math.log(2), rel=1e-6)
-    assert forecast(folder, method_of(job.config), job.objective, job.config, job.train, torch.float32).step > 0
+    assert forecast(folder, method_of(job.config), job.objective, job.config, job.train).step > 0

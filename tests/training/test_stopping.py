@@ -66,10 +66,12 @@ def test_its_state_goes_through_json() -> None:
     assert other.now and other.best_step == 1
 
 
-def test_an_unknown_metric_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UserError, match="no 'acuracy'") as error:
-        Stopping(EarlyStoppingSection(metric="acuracy")).see(1, {"accuracy": 1.0})
-    assert "accuracy" in error.value.fix and error.value.where == "train.early_stopping.metric"
+def test_an_unknown_metric_is_refused_before_training_with_the_known_ones(tiny_folder: Path, tmp_path: Path) -> None:
+    config = section(early_stopping={"metric": "validation_los"})
+    with pytest.raises(UserError, match="no 'validation_los'") as error:
+        train(make_job(tiny_folder, tmp_path, config, made_samples(4), validation=made_samples(2)))
+    assert "validation_loss" in error.value.fix and error.value.where == "train.early_stopping.metric"
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("fields", [{"early_stopping": {}}, {"checkpoints": {"keep_best": True}}])

@@ -53,7 +53,7 @@ def judged_texts(row: Row) -> Iterator[tuple[str, str]]:
         if row.text:
             yield "the text", row.text
         return
-    if row.labels:
+    if row.classified:
         return
     answers = [message["content"] for message in row.messages if message["role"] == "assistant"]
     for number, answer in enumerate(answers, start=1):

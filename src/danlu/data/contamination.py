@@ -204,7 +204,7 @@ class ContaminationIndex:
             item, chosen = len(self.items), []
             for kind, place in ((QUESTION, 2 * index), (ANSWER, 2 * index + 1)):
                 own = slice(units.starts[place], units.starts[place + 1])
-                if own.stop > own.start and not (kind == ANSWER and row.labels):
+                if own.stop > own.start and not (kind == ANSWER and row.classified):
                     single = float(units.single[own].mean())
                     chosen.append(parts.add(kind, keys[place], item, units.hashes[own], single))
             chosen.append(parts.add(BOTH, pairs[index], item, np.zeros(0, U64), 0.0))

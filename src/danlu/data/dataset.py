@@ -77,6 +77,7 @@ class TrainingSample:
         weight: of the whole row in the loss.
         rejected: True for the answer that a preference row likes less.
         labels: classes of a classification row.
+        no_label: whether it is a classification row of no class.
         desirable: whether the row's answer was liked, where the source says so.
     """
 
@@ -89,6 +90,7 @@ class TrainingSample:
     weight: float = 1.0
     rejected: bool = False
     labels: tuple[str, ...] = ()
+    no_label: bool = False
     desirable: bool | None = None
 
     @property
@@ -116,7 +118,7 @@ class DatasetWriter:
                 "text": row.text or None,
                 "tools": json.dumps(row.tools, ensure_ascii=False) if row.tools else None,
                 "thinking": row.thinking,
-                "labels": list(row.labels) or None,
+                "labels": list(row.labels) if row.classified else None,
                 "rejected": json.dumps(row.rejected, ensure_ascii=False) if row.rejected else None,
                 "preferred_from": row.preferred_from,
                 "desirable": row.desirable,
@@ -150,7 +152,7 @@ def _sample_values(
         "span_weights": [float(messages[turn].get("weight", 1.0)) for turn in sample.turns],
         "weight": row.weight,
         "rejected": rejected,
-        "labels": list(row.labels) or None,
+        "labels": list(row.labels) if row.classified else None,
         "desirable": row.desirable,
     }
 
@@ -171,6 +173,7 @@ def _row(values: dict[str, Any]) -> Row:
         tools=tuple(json.loads(values["tools"])) if values["tools"] else (),
         thinking=values["thinking"],
         labels=tuple(values["labels"] or ()),
+        no_label=values["labels"] == [],
         rejected=tuple(json.loads(values["rejected"])) if values["rejected"] else (),
         preferred_from=values["preferred_from"],
         desirable=values["desirable"],
@@ -198,6 +201,7 @@ def load_samples(folder: Path, split: str, row_id: str | None = None) -> list[Tr
                 weight=values["weight"],
                 rejected=values["rejected"],
                 labels=tuple(values["labels"] or ()),
+                no_label=values["labels"] == [],
                 desirable=values["desirable"],
             )
         )

@@ -35,4 +35,4 @@ def about_own_words(row: Row) -> bool:
 
     Rows with labels are never such tasks here: a label does not depend on single words. Nor are texts.
     """
-    return bool(row.messages) and not row.labels and _OWN_WORDS.search(question_of(row)) is not None
+    return bool(row.messages) and not row.classified and _OWN_WORDS.search(question_of(row)) is not None

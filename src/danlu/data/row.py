@@ -10,6 +10,9 @@ import orjson
 
 from danlu.models.messages import Message
 
+NO_LABEL = "none"
+"""The answer of a classification row of no class, for objectives that learn answers; a linear head never reads it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -43,6 +46,7 @@ class Row:
         tools: OpenAI tool descriptions.
         thinking: whether answers are given in thinking mode; None: where a turn has reasoning.
         labels: classes of a classification row, sorted: they are a set (its last answer spells them out).
+        no_label: whether it is a classification row of no class; its answer is NO_LABEL.
         rejected: the answer that a preference row likes less than the one that begins at `preferred_from`.
         preferred_from: index of the first message of the answer that is liked more; 0 where there is no other.
         desirable: whether the row's answer was liked, where the source says so; None: it does not.
@@ -61,6 +65,7 @@ class Row:
     tools: tuple[dict[str, Any], ...] = ()
     thinking: bool | None = None
     labels: tuple[str, ...] = ()
+    no_label: bool = False
     rejected: tuple[Message, ...] = ()
     preferred_from: int = 0
     desirable: bool | None = None
@@ -69,6 +74,11 @@ class Row:
     parent: str = ""
     changed_by: tuple[str, ...] = ()
     keys: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def classified(self) -> bool:
+        """Whether its answer is a label, or the word that there is none, and no text of its own."""
+        return bool(self.labels) or self.no_label
 
     def rewritten(self, step: str, **fields: Any) -> Row:
         """A copy with new content, booked as changed by `step`."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from danlu.data.row import NO_LABEL
 from danlu.models.messages import Message, MessageProblem, normalise_messages
 from danlu.recipe.errors import nearest
 from danlu.recipe.sources import RowSource
@@ -167,12 +168,12 @@ def _read_classification(value: Fields, source: RowSource) -> Fields:
         labels = [_label(value["label"], "label")]
     else:
         given = decoded(value.get("labels"), "labels")
-        if not isinstance(given, list) or not given:
-            raise RowProblem("format classification needs the key 'label', or 'labels' with a list of at least one")
+        if not isinstance(given, list):
+            raise RowProblem("format classification needs the key 'label', or 'labels' with a list (empty: no class)")
         labels = sorted({_label(item, f"labels[{index}]") for index, item in enumerate(given)})  # a set, in one order
     question = (source.prompt or "{text}").replace("{text}", text)
-    messages = _with_system(value, [_user(question), _assistant(", ".join(labels))])
-    return {"messages": messages, "labels": tuple(labels)}
+    messages = _with_system(value, [_user(question), _assistant(", ".join(labels) or NO_LABEL)])
+    return {"messages": messages, "labels": tuple(labels), "no_label": not labels}
 
 
 def _label(value: Any, key: str) -> str:

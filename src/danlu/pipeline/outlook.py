@@ -52,8 +52,8 @@ def print_outlook(console: Any, outlook: Outlook) -> None:
     console.print(tr(f"free memory: {outlook.free / _GIB:.1f} GiB", f"可用内存：{outlook.free / _GIB:.1f} GiB"))
     _advise(console, outlook)
     _tell_time(console, outlook)
-    if outlook.warning:
-        console.print(tr("warning: ", "警告：") + outlook.warning, soft_wrap=True)
+    for warning in outlook.warnings:
+        console.print(tr("warning: ", "警告：") + warning, soft_wrap=True)
 
 
 def _advise(console: Any, outlook: Outlook) -> None:

@@ -128,6 +128,8 @@ def _lessons(dataset: Path, entry: dict[str, Any], config: Objective) -> tuple[t
         notes.append(tr(f"{config.type} learns nothing of this row", f"{config.type} 不学习此行"))
     if has_head(config):
         told = ", ".join(samples[0].labels) or tr("a reward", "奖励值")
+        if samples[0].no_label:
+            told = tr("no class", "无类别")
         notes.append(tr(f"a new head learns: {told}", f"新的输出头学习：{told}"))
     return tuple(lessons), tuple(notes)
 

@@ -123,7 +123,7 @@ def run_train(context: StageContext) -> dict[str, Any]:
 
 def training_input(plan: Plan, dataset: Path) -> Any:
     """What the train stage of a plan is made from."""
-    from danlu.training.run import TrainingInput
+    from danlu.training.training_input import TrainingInput
 
     return TrainingInput(
         model=plan.recipe.model,

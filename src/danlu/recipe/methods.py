@@ -53,6 +53,8 @@ class LoraSettings(Section):
     def _goes_together(self) -> LoraSettings:
         if self.dora and self.init == "pissa":
             raise ValueError("dora and init: pissa cannot be combined; take one")
+        if not self.targets and not self.experts:
+            raise ValueError("targets must name a layer; leave it out for all linear layers, or set experts: true")
         if self.experts and (self.dora or self.init == "pissa" or self.dropout):
             raise ValueError("adapters on experts know neither dora, nor init: pissa, nor dropout")
         return self
@@ -114,8 +116,8 @@ class HybridMethod(Section):
 
     type: Literal["hybrid"] = "hybrid"
     groups: dict[Group, Literal["frozen", "full", "lora"]] = Field(
-        default={"attention": "full", "mlp": "lora", "norms": "full"},
-        description="what becomes of each group; those not named are frozen",
+        default={"attention": "full", "mlp": "lora", "experts": "lora", "norms": "full"},
+        description="what becomes of each group; those not named are frozen, and a model may lack mlp or experts",
     )
     lora: LoraSettings = Field(default=LoraSettings(), description="the adapters of groups that get them")
 
@@ -129,6 +131,11 @@ class HybridMethod(Section):
         for group, wish in self.groups.items():
             if wish == "lora" and group not in {"attention", "mlp", "experts"}:
                 raise ValueError(f"{group} can be 'full' or 'frozen'; adapters go on attention, mlp and experts")
+        if self.lora.experts and self.groups.get("experts", "frozen") != "lora":
+            raise ValueError(
+                f"lora.experts: true puts adapters on the experts, which groups have as "
+                f"'{self.groups.get('experts', 'frozen')}'; leave it out, or set groups.experts: lora"
+            )
         if self.lora.init == "pissa":
             raise ValueError("lora.init: pissa changes the base, which hybrid trains itself; take lora")
         return self

@@ -18,5 +18,6 @@ class ModelSection(Section):
     )
     revision: str | None = Field(default=None, description="branch, tag or commit on the hub; hub ids only")
     weights: Literal["pretrained", "random"] = Field(
-        default="pretrained", description="'random' keeps configuration and tokenizer and starts training from scratch"
+        default="pretrained",
+        description="'random' keeps configuration and tokenizer and starts training from scratch; needs method full",
     )

@@ -57,6 +57,17 @@ class Recipe(Section):
         return {**value, "export": {"type": "merged" if merges else "trained", **export}}
 
     @model_validator(mode="after")
+    def _random_weights_train_in_full(self) -> Recipe:
+        method = self.train.method.type
+        if self.model.weights == "random" and method != "full":
+            raise ValueError(
+                f"model.weights: random weights are kept by train.method: {{type: full}} alone; what '{method}' learns "
+                "over them would be put over the pretrained ones; set train.method: {type: full}, or "
+                "model.weights: pretrained"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _merges_if_it_must(self) -> Recipe:
         if self.export.type != "merged":
             return self

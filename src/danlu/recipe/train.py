@@ -97,6 +97,20 @@ class TrainSection(Section):
 
     @model_validator(mode="before")
     @classmethod
+    def _types_as_without_the_section(cls, value: Any) -> Any:
+        """Fields of the default method or objective do not need its name: `method: {rank: 32}` is LoRA."""
+        if not isinstance(value, dict):
+            return value
+        defaults: dict[str, type[Section]] = {"method": LoraMethod, "objective": SftObjective}
+        named = {
+            key: {"type": default.model_fields["type"].default, **value[key]}
+            for key, default in defaults.items()
+            if isinstance(value.get(key), dict) and value[key].keys() <= default.model_fields.keys()
+        }
+        return {**value, **named}
+
+    @model_validator(mode="before")
+    @classmethod
     def _optimizer_of_method(cls, value: Any) -> Any:
         """Write optimizer and learning rate of the method into the recipe, so that the resolved recipe shows them."""
         if not isinstance(value, dict):

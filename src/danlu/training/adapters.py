@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import torch
 from peft import LoraConfig, PeftConfig, get_peft_model, get_peft_model_state_dict
+from peft.tuners.lora import LoraLayer
 from safetensors.torch import save_file
 
 from danlu.recipe.errors import UserError, nearest
@@ -39,14 +40,15 @@ def add_lora(
     Raises:
         UserError: a target or a rank names no linear layer, or the model has no experts.
     """
+    section = "train.method" if groups is None else "train.method.lora"
     layers = _linear_layers(model, groups)
-    chosen = _chosen(layers, settings.targets, "targets")
-    if not chosen and not settings.experts:
+    if not layers and not settings.experts:
         raise UserError(
             f"the model has no linear layers in: {', '.join(sorted(groups or ()))}",
             where="train.method.groups",
-            fix="the experts of a mixture are a group of their own: 'experts'",
+            fix="adapters go on attention and mlp, and in a mixture of experts on attention and experts",
         )
+    chosen = _chosen(layers, settings.targets, f"{section}.targets")
     alpha = settings.alpha if settings.alpha is not None else 2.0 * settings.rank
     singular = settings.init == "pissa"
     if singular:
@@ -54,9 +56,11 @@ def add_lora(
         for weight in weights:  # what is left of one without its largest part would be rounded in bf16
             weight.data = weight.data.float() if weight.is_floating_point() else weight.data
         singular = not any(weight.is_meta for weight in weights)  # a forecast has none to look for values in
-    ranks = {name: rank for name in chosen if (rank := _own_rank(name, settings, layers)) is not None}
-    if settings.experts and not any(name.endswith(_EXPERTS[0]) for name, _ in model.named_parameters()):
-        raise UserError("the model has no experts", where="train.method.experts", fix="leave 'experts' out")
+    for pattern in settings.ranks:
+        _chosen(chosen, (pattern,), f"{section}.ranks", "no adapter is on a layer")
+    ranks = {name: rank for name in chosen if (rank := _own_rank(name, settings)) is not None}
+    if settings.experts:
+        _check_experts(model, settings, section)
     with warnings.catch_warnings():
         # What PEFT's own way of saving a start from singular values cannot do, `save_difference` does
         warnings.filterwarnings("ignore", "Using Rank-Stabilized LoRA with rank_pattern", UserWarning)
@@ -84,6 +88,26 @@ def wrap(model: torch.nn.Module, config: PeftConfig, seed: int) -> torch.nn.Modu
         # PEFT asks transformers by a name that transformers has deprecated; the user can do nothing about it
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         return cast(torch.nn.Module, get_peft_model(cast(Any, model), config))
+
+
+def rank_warning(model: torch.nn.Module) -> str | None:
+    """A sentence if an adapter is wider than its layer, whose update has no higher rank than its smaller side."""
+    over = [
+        (part.r["default"] / side, part.r["default"], side, name.removeprefix("base_model.model."))
+        for name, part in model.named_modules()
+        if isinstance(part, LoraLayer) and part.r["default"] > (side := _side(part))
+    ]
+    if not over:
+        return None
+    _, rank, side, name = max(over)
+    return (
+        f"train.method: {len(over)} adapters have a higher rank than their layers: {rank} on '{name}', where {side} "
+        "says all that can be learned; the rest takes memory and time"
+    )
+
+
+def _side(layer: Any) -> int:
+    return int(min(layer.in_features, layer.out_features))
 
 
 def lora_rates(settings: LoraSettings) -> list[RateOverride]:
@@ -132,17 +156,43 @@ def _linear_layers(model: torch.nn.Module, groups: Collection[str] | None) -> li
     ]
 
 
-def _chosen(layers: list[str], targets: tuple[str, ...] | str, key: str) -> list[str]:
+def has_experts(model: torch.nn.Module) -> bool:
+    """Whether the model is a mixture whose experts can have adapters."""
+    return any(name.endswith(_EXPERTS[0]) for name, _ in model.named_parameters())
+
+
+def _check_experts(model: torch.nn.Module, settings: LoraSettings, section: str) -> None:
+    if not has_experts(model):
+        raise UserError("the model has no experts", where=f"{section}.experts", fix="leave 'experts' out")
+    unknown = {"dora": settings.dora, "dropout": settings.dropout}
+    for key, value in unknown.items():
+        if value:  # a recipe says so itself, but for hybrid, whose groups may name experts that a model has not
+            raise UserError(
+                f"adapters on experts know no {key} (is {value})",
+                where=f"{section}.{key}",
+                fix="leave it out, or set groups.experts: frozen",
+            )
+
+
+def _chosen(
+    layers: list[str], targets: tuple[str, ...] | str, where: str, problem: str = "the model has no linear layer"
+) -> list[str]:
     if isinstance(targets, str):
         return layers
     chosen = []
     for target in targets:
         matched = [name for name in layers if _matches(name, target)]
+        if not matched and not layers:
+            raise UserError(
+                f"'{target}' is to be a linear layer, but only the experts have adapters",
+                where=where,
+                fix="leave it out: it says nothing about experts",
+            )
         if not matched:
             known = sorted({name.rsplit(".", 1)[-1] for name in layers})
             raise UserError(
-                f"the model has no linear layer '{target}'",
-                where=f"train.method.{key}",
+                f"{problem} '{target}'",
+                where=where,
                 fix=f"{nearest(target, known)}; or a shell pattern over names like '{layers[0]}'",
             )
         chosen += matched
@@ -159,9 +209,7 @@ def _shortest(chosen: list[str], layers: list[str]) -> list[str]:
     return parts if {name for name in layers if name.rsplit(".", 1)[-1] in parts} == set(chosen) else chosen
 
 
-def _own_rank(name: str, settings: LoraSettings, layers: list[str]) -> int | None:
-    for pattern in settings.ranks:
-        _chosen(layers, (pattern,), "ranks")
+def _own_rank(name: str, settings: LoraSettings) -> int | None:
     return next((rank for pattern, rank in settings.ranks.items() if _matches(name, pattern)), None)
 
 

@@ -21,13 +21,15 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from danlu.models.device import autocast, default_device
+from danlu.models.device import autocast, compute_dtype, default_device
 from danlu.models.heads import attach_head
 from danlu.models.loading import decoder_and_head, empty_model
 from danlu.recipe.train import TrainSection
 from danlu.training.activations import set_checkpointing
+from danlu.training.adapters import rank_warning
 from danlu.training.method import GroupPlan, Method, Preparation, group_plans, hold, hold_for, trainable
 from danlu.training.objective import Batch, Example, Objective, collate
+from danlu.training.optimizer import check_overrides
 from danlu.training.packed.decoder import can_pack
 
 _FOUR_BITS = 0.5 + 1 / 64 * 1.03
@@ -58,6 +60,7 @@ class Forecast:
         libraries: what those of a CPU take when they compute for the first time.
         packed: whether danlu's own decoder computes.
         at_once: micro-batches that are computed at one time.
+        warning: about ranks of adapters, or None.
     """
 
     weights: int
@@ -68,6 +71,7 @@ class Forecast:
     libraries: int = 0
     packed: bool = False
     at_once: int = 1
+    warning: str | None = None
 
     @property
     def total(self) -> int:
@@ -110,13 +114,30 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.now -= size
 
 
+class _GroupedProducts(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Gives the products of a mixture's experts their shape in every number format, as the device computes them.
+
+    Torch's own rule for tensors without content knows bf16 alone.
+    """
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is not torch.ops.aten._grouped_mm.default:
+            return func(*args, **(kwargs or {}))
+        rows, columns = args[0].shape[:-1], args[1].shape[-1:]
+        if args[0].ndim == args[1].ndim == 2:  # groups of what is summed over
+            groups: torch.Tensor = args[2] if len(args) > 2 else kwargs["offs"]
+            rows = (len(groups), *rows)
+        elif args[1].ndim == 2:  # groups of columns
+            rows = rows[1:]
+        return args[0].new_empty((*rows, *columns))
+
+
 def forecast(
     base: Path,
     method: Method,
     objective: Objective,
     config: TrainSection,
     examples: Sequence[Example],
-    dtype: torch.dtype,
 ) -> Forecast:
     """What the heaviest of the given micro-batches takes.
 
@@ -124,19 +145,15 @@ def forecast(
         base: the base model's folder; its configuration is read, its weights are not.
         method, objective, config: of the run.
         examples: one micro-batch, the heaviest there is.
-        dtype: of the computation.
 
     Raises:
         UserError: the recipe does not fit the model.
     """
+    dtype = compute_dtype(config.precision, default_device())
     with torch.device("meta"):
-        model = method.prepare(cast(torch.nn.Module, empty_model(base)), Preparation(0, lambda text: [0]))
-        head = objective.head()
-        if head is not None:
-            attach_head(model, len(head.labels), seed=0)
-    set_checkpointing(model, config.checkpointing)
-    held = hold_for(model, dtype, config, default_device()) if method.quantization is None else hold(model, dtype)
-    groups = group_plans(held)
+        empty = cast(torch.nn.Module, empty_model(base))
+    model = _prepared(empty, method, objective, config, dtype)
+    groups, warning = group_plans(model), rank_warning(model)
     if objective.needs_reference:  # its numbers do not matter here, their place does
         examples = [replace(e, reference=(0.0,) * (len(e.pieces) + len(e.contrast))) for e in examples]
     batch = collate(examples, 0, config.unpadded)
@@ -165,7 +182,24 @@ def forecast(
     on_cpu = default_device().type == "cpu"
     first_use = _FIRST_USE["AVX512" if torch.backends.cpu.get_cpu_capability() == "AVX512" else "AVX2"]
     libraries = first_use[packed, dtype != torch.float32] << 20 if on_cpu else 0
-    return Forecast(weights, round(state * trained), live.peak, batch.input_ids.numel(), groups, libraries, packed)
+    state_bytes = round(state * trained)
+    tokens = batch.input_ids.numel()
+    return Forecast(weights, state_bytes, live.peak, tokens, groups, libraries, packed, warning=warning)
+
+
+def _prepared(
+    model: torch.nn.Module, method: Method, objective: Objective, config: TrainSection, dtype: torch.dtype
+) -> torch.nn.Module:
+    """A model without content as training would have it: with its method, head and checkpointing, held so."""
+    with torch.device("meta"):
+        model = method.prepare(model, Preparation(0, lambda text: [0]))
+        head = objective.head()
+        if head is not None:
+            attach_head(model, len(head.labels), seed=0)
+    set_checkpointing(model, config.checkpointing)
+    held = hold_for(model, dtype, config, default_device()) if method.quantization is None else hold(model, dtype)
+    check_overrides((*config.optimizer.rates, *method.rates()), trainable(held))
+    return held
 
 
 @contextlib.contextmanager
@@ -174,7 +208,7 @@ def _without_content() -> Iterator[FakeTensorMode]:
     before = torch.__future__.get_overwrite_module_params_on_conversion()
     torch.__future__.set_overwrite_module_params_on_conversion(True)
     try:
-        with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        with FakeTensorMode(allow_non_fake_inputs=True) as mode, _GroupedProducts():  # type: ignore[no-untyped-call]
             yield mode
     finally:
         torch.__future__.set_overwrite_module_params_on_conversion(before)

@@ -89,7 +89,7 @@ def train(job: TrainingJob) -> Outcome:
         InternalFault: more steps were bad than the recipe allows (their rows are named), or the disk failed.
         Interrupted: SIGTERM or SIGINT came; a checkpoint is saved.
     """
-    check_stopping(job.config, job.validation)
+    check_stopping(job.config, job.validation, job.objective.figures)
     schedule, state = Schedule(job), state_of(job)
     with Interruption() as interruption, Keeper(job.folder, job.config, state, job.on_event, schedule.rows) as keeper:
         memory = memory_of(job, keeper.decisions)

@@ -145,6 +145,12 @@ class Objective(Protocol):
     needs_reference: bool
     """Whether examples must be given their log-probabilities under the model before training."""
 
+    learns_ends: bool
+    """Whether its learned spans are answers, each to be closed by an end of turn."""
+
+    figures: tuple[str, ...]
+    """Names of what `summary` gives."""
+
     def head(self) -> HeadConfig | None:
         """What the numbers of a new head stand for, or None: the language model's own is enough."""
         ...
@@ -167,9 +173,11 @@ class Objective(Protocol):
 
 
 class PlainObjective:
-    """What most objectives have in common: no reference, no head of their own, no figure but the loss."""
+    """What most objectives have in common: whole answers, no reference, no head of their own, one figure: the loss."""
 
     needs_reference = False
+    learns_ends = True
+    figures: tuple[str, ...] = ("validation_loss",)
 
     def head(self) -> HeadConfig | None:
         """See Objective."""

@@ -56,7 +56,7 @@ def parameter_groups(
     peak = config.learning_rate
     assert peak is not None, "the recipe fills in the method's default"
     overrides = (*config.rates, *rates)
-    _check_overrides(overrides, parameters)
+    check_overrides(overrides, parameters)
     top = max((layer for name in parameters if (layer := _layer(name)) is not None), default=0)
     groups: dict[tuple[str, float], Group] = {}
     for name, parameter in parameters.items():
@@ -129,7 +129,12 @@ def _override(name: str, overrides: Sequence[RateOverride], peak: float, factor:
     return factor
 
 
-def _check_overrides(overrides: Sequence[RateOverride], parameters: Mapping[str, torch.nn.Parameter]) -> None:
+def check_overrides(overrides: Sequence[RateOverride], parameters: Mapping[str, torch.nn.Parameter]) -> None:
+    """Refuse a rate for nothing.
+
+    Raises:
+        UserError: an override matches no parameter.
+    """
     for override in overrides:
         if not any(fnmatchcase(name, override.pattern) for name in parameters):
             raise UserError(

@@ -10,9 +10,7 @@ import psutil
 import torch
 
 from danlu.data.batches import bucket, count_steps, plan_epoch
-from danlu.data.dataset import load_samples
-from danlu.models.device import compute_dtype, default_device
-from danlu.recipe.optimizer import rate_warning
+from danlu.models.device import default_device
 from danlu.recipe.train import TrainSection
 from danlu.training.batch_size import micro_tokens
 from danlu.training.forecast import Forecast, forecast
@@ -21,7 +19,8 @@ from danlu.training.methods import METHODS
 from danlu.training.objective import Example, Objective
 from danlu.training.objectives import OBJECTIVES
 from danlu.training.pace import Pace, measure_pace
-from danlu.training.run import TrainingInput
+from danlu.training.preflight import look_over
+from danlu.training.training_input import TrainingInput
 
 Checkpointing = Literal["off", "selective", "full"]
 
@@ -58,7 +57,7 @@ class Outlook:
         tokens, learned: of one epoch.
         free: bytes of memory that are free on the device.
         choices: the recipe's own way first, then others in the order in which they cost time, up to one that fits.
-        warning: about the learning rate, or "".
+        warnings: of rate, rows and ranks, in sentences.
         pace: what a few steps took, done the way that fits; None: they were not asked for, or nothing fits.
         epochs: of the recipe.
         share: of their steps that the recipe's limit leaves.
@@ -71,7 +70,7 @@ class Outlook:
     learned: int
     free: int
     choices: Sequence[Choice]
-    warning: str
+    warnings: tuple[str, ...]
     pace: Pace | None
     epochs: int
     share: float = 1.0
@@ -105,18 +104,18 @@ def look_ahead(given: TrainingInput, *, timed: bool = False) -> Outlook:
         timed: whether to tell it.
 
     Raises:
-        UserError: the recipe does not fit the model or the rows.
+        UserError: rows or recipe cannot be trained on (see `preflight.look_over`), or do not fit the model.
     """
     config, device = given.train, default_device()
-    dtype = compute_dtype(config.precision, device)
     method: Method = METHODS.load(config.method.type)(config.method)
     objective: Objective = OBJECTIVES.load(config.objective.type)(config.objective)
-    examples = objective.examples(load_samples(given.dataset, "train"))
+    by_split, warnings = look_over(given, objective)
+    examples = by_split["train"]
     free = _free(device)
     choices: list[Choice] = []
     for checkpointing, tokens in _ways(config, micro_tokens(config.batch, device)):
         changed = _changed(config, checkpointing, tokens)
-        found = forecast(given.base.path, method, objective, changed, _heaviest(examples, tokens), dtype)
+        found = forecast(given.base.path, method, objective, changed, _heaviest(examples, tokens))
         if found.packed and device.type == "cpu":
             found = replace(found, at_once=min(torch.get_num_threads(), _most_in_a_step(given, examples, tokens)))
         if choices and found.total >= choices[-1].forecast.total:
@@ -135,7 +134,7 @@ def look_ahead(given: TrainingInput, *, timed: bool = False) -> Outlook:
         learned=sum(example.learned for example in examples),
         free=free,
         choices=choices,
-        warning=rate_warning(config.method.type, config.optimizer, from_scratch=given.model.weights == "random") or "",
+        warnings=tuple(filter(None, (*(warning.reason for warning in warnings), choices[0].forecast.warning))),
         pace=pace,
         epochs=config.epochs,
         share=steps / every,
@@ -154,9 +153,9 @@ def _changed(config: TrainSection, checkpointing: Checkpointing, micro_tokens: i
 def _ways(config: TrainSection, tokens: int) -> Iterator[tuple[Checkpointing, int]]:
     """The recipe's own way, then what takes less memory: states computed again, then fewer tokens at a time."""
     modes: tuple[Checkpointing, ...] = ("off", "selective", "full")
-    if config.method.type in {"prefix", "prompt"}:
-        modes = ("off",)
-    modes = modes[modes.index(config.checkpointing) :] if config.checkpointing in modes else modes
+    modes = modes[modes.index(config.checkpointing) :]
+    if config.method.type in {"prefix", "prompt"}:  # they know no other than off, and the forecast says so
+        modes = modes[:1]
     smallest = min(_SMALLEST, tokens)
     while tokens >= smallest:
         for mode in modes:

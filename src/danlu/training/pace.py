@@ -16,7 +16,8 @@ from danlu.models.device import default_device
 from danlu.training.batch_size import micro_tokens
 from danlu.training.loop import Schedule, gradients, memory_of, state_of
 from danlu.training.objective import Example, Objective
-from danlu.training.run import TrainingInput, make_job
+from danlu.training.run import make_job
+from danlu.training.training_input import TrainingInput
 from danlu.training.update import update
 from danlu.training.watchdog import BadStep
 

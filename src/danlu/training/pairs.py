@@ -16,6 +16,8 @@ from danlu.training.objective import Batch, Example, Piece, PlainObjective
 class PairObjective(PlainObjective):
     """What objectives on pairs report: how often, and by how much, the better answer has the higher reward."""
 
+    figures = ("validation_loss", "validation_accuracy", "validation_reward_margin")
+
     def measure(self, model: torch.nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
         """See Objective."""
         assert batch.targets is not None

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from danlu.data.dataset import check_dataset_rendering, load_samples
 from danlu.models.card import ModelCard
-from danlu.models.chat import ChatRenderer
 from danlu.models.device import compute_dtype, default_device, seed_everything
 from danlu.models.heads import attach_head, save_head
-from danlu.models.identity import ModelFolder
 from danlu.models.loading import decoder_and_head, load_model
-from danlu.recipe.errors import UserError
-from danlu.recipe.model import ModelSection
-from danlu.recipe.optimizer import rate_warning
 from danlu.recipe.train import TrainSection
 from danlu.training.activations import set_checkpointing
+from danlu.training.adapters import rank_warning
 from danlu.training.determinism import settled
 from danlu.training.history import copy_history
 from danlu.training.keeping import HISTORY
@@ -36,32 +31,9 @@ from danlu.training.outcome import Outcome
 from danlu.training.packed.decoder import can_pack
 from danlu.training.packed.products import limit_kernel_cache
 from danlu.training.packed.ways import Ways, ways_for
+from danlu.training.preflight import look_over
 from danlu.training.reference import with_reference
-
-SPLITS = ("train", "validation", "test")
-
-
-@dataclass(frozen=True)
-class TrainingInput:
-    """What the stage is made from.
-
-    Attributes:
-        model: the recipe's model section.
-        train: the recipe's train section.
-        seed: of data order, initialisation and dropout.
-        base: the base model's folder.
-        renderer: of the base model.
-        dataset: folder of the dataset artifact.
-        thinking: whether the data teach thinking; written on the model's card.
-    """
-
-    model: ModelSection
-    train: TrainSection
-    seed: int
-    base: ModelFolder
-    renderer: ChatRenderer
-    dataset: Path
-    thinking: bool = False
+from danlu.training.training_input import TrainingInput
 
 
 def run_training(
@@ -76,18 +48,19 @@ def run_training(
         on_event: told of everything that happens.
 
     Raises:
-        UserError: the dataset was rendered otherwise, or the recipe does not fit the model.
+        UserError: rows or recipe cannot be trained on (see `look_over`), or the recipe does not fit the model.
         InternalFault: training diverged.
         Interrupted: SIGTERM or SIGINT came; the same call goes on from there.
     """
-    check_dataset_rendering(given.dataset, given.renderer.rendering_hash)
-    warning = rate_warning(given.train.method.type, given.train.optimizer, from_scratch=given.model.weights == "random")
-    if warning is not None:
-        on_event({"event": "fault", "kind": "learning_rate", "reason": warning})
     objective: Objective = OBJECTIVES.load(given.train.objective.type)(given.train.objective)
-    examples = {split: objective.examples(load_samples(given.dataset, split)) for split in SPLITS}
+    examples, warnings = look_over(given, objective)
+    for warning in warnings:
+        on_event({"event": "fault", **warning._asdict()})
     job, method, test = make_job(given, objective, examples, work, on_event)
     device, dtype, model = default_device(), job.dtype, job.model
+    wide = rank_warning(model)
+    if wide is not None:
+        on_event({"event": "fault", "kind": "rank", "reason": wide})
     plans = group_plans(model)
     with settled(device, given.train.deterministic) as determinism:
         outcome = train(job)
@@ -128,7 +101,6 @@ def make_job(
     device = default_device()
     dtype = compute_dtype(given.train.precision, device)
     limit_kernel_cache()
-    ways_for(given.train.gpu, device, dtype)  # what the device has not got is said before anything is loaded
     method: Method = METHODS.load(given.train.method.type)(given.train.method)
     model: torch.nn.Module = _base(given, method, dtype, device)
     if objective.needs_reference:
@@ -197,17 +169,7 @@ def _test_figures(job: TrainingJob, examples: Sequence[Example], step: int) -> d
 
 
 def _base(given: TrainingInput, method: Method, dtype: torch.dtype, device: torch.device) -> torch.nn.Module:
-    """The base model in its file's number format, or as the method wants it held.
-
-    Raises:
-        UserError: random weights are to be held in 4 bits.
-    """
-    if method.quantization is not None and given.model.weights == "random":
-        raise UserError(
-            "random weights cannot be held in 4 bits and adapted",
-            where="model.weights",
-            fix="use pretrained weights, or {type: full}",
-        )
+    """The base model in its file's number format, or as the method wants it held."""
     return load_model(
         given.base.path,
         dtype="auto" if method.quantization is None else dtype,

@@ -13,11 +13,17 @@ from danlu.recipe.train import TrainSection
 _LOW_IS_GOOD = ("loss", "perplexity", "error")
 
 
-def check_stopping(config: TrainSection, validation: Sequence[Any]) -> None:
+def check_stopping(config: TrainSection, validation: Sequence[Any], figures: Sequence[str]) -> None:
     """Make sure that there is something to stop by.
 
+    Args:
+        config: the recipe's section.
+        validation: the examples.
+        figures: names of what validation reports.
+
     Raises:
-        UserError: the recipe wants to stop early, or keep the best, and there are no validation rows.
+        UserError: the recipe wants to stop early, or keep the best, and there are no validation rows; or it wants to
+            stop by a figure that is not reported.
     """
     wanted = {
         "train.early_stopping": config.early_stopping is not None,
@@ -28,6 +34,11 @@ def check_stopping(config: TrainSection, validation: Sequence[Any]) -> None:
             raise UserError(
                 "there are no validation rows", where=where, fix="give data.split.validation a larger share"
             )
+    metric = config.early_stopping.metric if config.early_stopping is not None else None
+    if metric is not None and metric not in figures:
+        raise UserError(
+            f"validation reports no '{metric}'", where="train.early_stopping.metric", fix=nearest(metric, figures)
+        )
 
 
 class Stopping:
@@ -56,16 +67,8 @@ class Stopping:
         return self._ends and self._config.restore_best and self.best_step is not None
 
     def see(self, step: int, figures: Mapping[str, float]) -> bool:
-        """Take in the validation after `step`; whether it was the best so far. What is not a number never is.
-
-        Raises:
-            UserError: the metric of the recipe is not among the figures.
-        """
+        """Take in the validation after `step`; whether it was the best so far. What is not a number never is."""
         metric = self._config.metric
-        if metric not in figures:
-            raise UserError(
-                f"validation reports no '{metric}'", where="train.early_stopping.metric", fix=nearest(metric, figures)
-            )
         better = self._better(figures[metric])
         if better:
             self.best, self.best_step, self.waited = figures[metric], step, 0

@@ -38,7 +38,7 @@ class Language:
             yield Dropped(row, "language", reason) if reason else row
 
     def _reason(self, row: Row) -> str:
-        texts = [("the question", row.question())] if row.labels else judged_texts(row)
+        texts = [("the question", row.question())] if row.classified else judged_texts(row)
         for name, text in texts:
             language, confidence = language_of(text)
             if not language or language in self._allowed or confidence < self.config.min_confidence:

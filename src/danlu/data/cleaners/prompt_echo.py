@@ -28,7 +28,7 @@ class PromptEcho:
     def __call__(self, rows: Iterable[Row]) -> Iterator[Row | Dropped]:
         """Drops rows with an answer that repeats the message before it and says next to nothing else."""
         for row in rows:
-            reason = "" if row.labels else self._reason(row)
+            reason = "" if row.classified else self._reason(row)
             yield Dropped(row, "prompt_echo", reason) if reason else row
 
     def _reason(self, row: Row) -> str:

@@ -11,7 +11,7 @@ from danlu.models.parts import save_parts
 from danlu.models.quantized import Quantization
 from danlu.recipe.methods import HybridMethod
 from danlu.recipe.optimizer import RateOverride
-from danlu.training.adapters import add_lora, lora_rates, save_adapter
+from danlu.training.adapters import add_lora, has_experts, lora_rates, save_adapter
 from danlu.training.base_parts import base_parts, check_groups
 from danlu.training.method import Preparation, group_of
 
@@ -31,7 +31,7 @@ class Hybrid:
             {group for group, told in self.config.groups.items() if told == wish} for wish in ("full", "lora")
         )
         check_groups(model, full | lora, "train.method.groups")
-        settings = self.config.lora.model_copy(update={"experts": self.config.lora.experts or "experts" in lora})
+        settings = self.config.lora.model_copy(update={"experts": "experts" in lora and has_experts(model)})
         adapted = add_lora(model, settings, start.seed, lora)
         for name, parameter in adapted.named_parameters():
             if group_of(name) in full:

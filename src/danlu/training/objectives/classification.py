@@ -26,17 +26,20 @@ class Classification(PlainObjective):
     class is the one whose first token is likeliest.
     """
 
+    figures = ("validation_loss", "validation_accuracy", "validation_macro_f1")
+
     def __init__(self, config: ClassificationObjective) -> None:
         self.config = config
         self.labels = tuple(config.labels)
+        self.learns_ends = config.head == "words"
         self._first_tokens: list[int] = []
 
     def examples(self, samples: Sequence[TrainingSample]) -> list[Example]:
         """One example for each row. The first call fixes the classes and their order, where the recipe does not.
 
         Raises:
-            UserError: a row without labels or with several, a label that is no class, one class only, or two classes
-                whose words begin with the same token.
+            UserError: a row that says nothing of labels, or has none or several where one is wanted, a label that is
+                no class, one class only, or two classes whose words begin with the same token.
         """
         rows = [sample for sample in samples if not sample.rejected]
         for sample in rows:
@@ -111,7 +114,13 @@ class Classification(PlainObjective):
         return weights * losses
 
     def _check(self, sample: TrainingSample) -> None:
-        if not sample.labels or sample.text:
+        if sample.no_label and not self.config.multi_label:
+            raise UserError(
+                "is of no class ('labels' is empty)",
+                where=sample.row_id,
+                fix="set train.objective.multi_label: true (with head: linear), or give it a label such as 'none'",
+            )
+        if not (sample.labels or sample.no_label) or sample.text:
             raise UserError(
                 "has no label",
                 where=sample.row_id,

@@ -27,6 +27,7 @@ class Kto(PlainObjective):
     """
 
     needs_reference = True
+    figures = ("validation_loss", "validation_reward_margin")
 
     def __init__(self, config: KtoObjective) -> None:
         self.config = config

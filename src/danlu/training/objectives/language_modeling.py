@@ -15,6 +15,8 @@ from danlu.training.objective import Batch, Example, Piece, PlainObjective
 class LanguageModeling(PlainObjective):
     """The objective of `{type: language_modeling}`."""
 
+    learns_ends = False  # the end of a text that is cut into windows is none
+
     def __init__(self, config: LanguageModelingObjective) -> None:
         self.config = config
 
