@@ -5,9 +5,19 @@ from __future__ import annotations
 import sys
 
 import pytest
+from pydantic import ValidationError
 
 from danlu.data import languages
-from danlu.data.languages import counted_in_characters, language_of, letters_of, script_language, size_of
+from danlu.data.languages import (
+    _SCRIPTS,
+    counted_in_characters,
+    language_of,
+    letters_of,
+    load_model,
+    script_language,
+    size_of,
+)
+from danlu.recipe.cleaners import LANGUAGES, LanguageFilter
 from danlu.recipe.errors import UserError
 
 SCRIPTS = [
@@ -96,3 +106,18 @@ def test_chinese_needs_no_package_and_french_says_what_to_install(monkeypatch: p
 def test_sizes(text: str, expected: tuple[int, str]) -> None:
     assert size_of(text) == expected
     assert counted_in_characters(text) is (expected[1] == "characters")
+
+
+def test_every_language_that_may_be_allowed_can_be_found() -> None:
+    known = {found["lang"] for found in load_model().detect("hello", model="lite", k=400, threshold=-1.0)}
+    assert known >= LANGUAGES
+    assert set(_SCRIPTS) | {"zh", "ja", "ko", "en"} <= LANGUAGES
+
+
+@pytest.mark.parametrize(
+    ("code", "meant"), [("english", "en"), ("zh-CN", "zh"), ("EN", "en"), ("中文", "zh"), ("xx", "")]
+)
+def test_a_language_that_nothing_tells_apart_is_refused(code: str, meant: str) -> None:
+    guess = f"did you mean '{meant}'" if meant else "apart; Known"
+    with pytest.raises(ValidationError, match=f"'{code}' is no language .*{guess}"):
+        LanguageFilter(allow=("zh", code))
