@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from danlu.recipe.errors import ValueRefused
 from danlu.recipe.section import Section
 
 OnFinding = Literal["report", "drop"]
@@ -59,7 +60,9 @@ class ReplaceCleaner(Section):
         try:
             re.compile(value)
         except re.error as error:
-            raise ValueError(f"is no regular expression: {error}") from None
+            fix = "mend the pattern; a sign that means itself, such as ( or ?, takes a \\ before it"
+            fix = "mend the pattern; a sign that means itself, such as ( or ?, takes a \\ before it"
+            raise ValueRefused(f"is no regular expression: {error}", fix) from None
         return value
 
 
@@ -82,7 +85,7 @@ class LengthFilter(Section):
     @model_validator(mode="after")
     def _ordered(self) -> LengthFilter:
         if self.min_characters > self.max_characters or self.min_words > self.max_words:
-            raise ValueError("the least is more than the most")
+            raise ValueRefused("the least is more than the most", "lower the least, or raise the most")
         return self
 
 
@@ -145,9 +148,8 @@ class LanguageFilter(Section):
             if code not in LANGUAGES:
                 meant = LANGUAGE_NAMES.get(code.lower().replace("_", "-"), code.lower()[:2])
                 guess = f"did you mean '{meant}'? " if meant in LANGUAGES else ""
-                raise ValueError(
-                    f"'{code}' is no language that is told apart; {guess}Known: {', '.join(sorted(LANGUAGES))}"
-                )
+                known = f"Known: {', '.join(sorted(LANGUAGES))}"
+                raise ValueRefused(f"'{code}' is no language that is told apart", f"{guess}{known}")
         return value
 
 
