@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 
 from danlu.data.encodings import BLOCK, detect_encoding, escaped, is_plausible_chinese
 from danlu.data.files import SourceFile, endings_of, find_files
+from danlu.data.sources.jsonl import JsonlReader
 from danlu.recipe.errors import UserError
+from danlu.recipe.sources import JsonlSource
 
 CHINESE = "客户来电说，保险的理赔要多少时间？我们会在三个工作日之内给您回复，请您不要着急。"
 TRADITIONAL = "客戶服務中心感謝您的來電，請問您需要什麼幫助？保險理賠需要提供醫療發票以及診斷證明書。"
@@ -323,3 +326,20 @@ def test_a_byte_order_mark_is_passed_over_and_wide_encodings_are_refused(tmp_pat
 
 def test_escaped_shows_what_does_not_decode() -> None:
     assert escaped(b"a\xe9b \xe4\xbd\xa0") == "a\\xe9b 你"
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
+def test_a_reader_knows_how_much_it_has_read(tmp_path: Path, suffix: str) -> None:
+    rng = random.Random(0)
+    for name in ("a", "b"):
+        content = "".join(f'{{"text": "{CHINESE}{rng.random()}"}}\n' for _ in range(20_000)).encode("gb18030")
+        (tmp_path / f"{name}.jsonl{suffix}").write_bytes(PACKERS[suffix](content) if suffix else content)
+    reader = JsonlReader(JsonlSource(path=str(tmp_path)))
+    assert reader.bytes_read()[0] == 0
+    told = [reader.bytes_read() for _ in reader.chunks(1000)]
+    whole = sum(path.stat().st_size for path in tmp_path.iterdir())
+    assert {size for _, size in told} == {whole}
+    done = [share / whole for share, _ in told]
+    # a block or two are read ahead
+    assert done == sorted(done) and all(-0.01 <= share - (n + 1) / 40 < 0.5 for n, share in enumerate(done))
+    assert done[0] < 0.5 and len(set(done)) >= 4 and reader.bytes_read() == (whole, whole)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from danlu.data import flow as flow_module
@@ -249,3 +253,28 @@ def test_the_same_question_with_and_without_thinking_is_no_duplicate(renderer: C
     path = write_jsonl(tmp_path / "rows.jsonl", [{**chat("a"), "thinking": mode} for mode in (True, False, True, None)])
     summary = prepare(section(path, clean=[{"type": "exact_duplicates"}]), renderer, tmp_path / "out")
     assert summary["splits"]["train"] == 3
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "jsonl.gz", "csv", "parquet"])
+def test_reading_tells_how_many_rows_there_will_be(renderer: ChatRenderer, tmp_path: Path, kind: str) -> None:
+    rows = [{"text": sentence(n, 8)} for n in range(9000)]
+    path = tmp_path / f"rows.{kind}"
+    if kind == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    elif kind == "csv":
+        path.write_text("text\n" + "".join(f"{row['text']}\n" for row in rows), encoding="utf-8")
+    else:
+        lines = "".join(f"{json.dumps(row)}\n" for row in rows).encode()
+        path.write_bytes(gzip.compress(lines) if kind.endswith("gz") else lines)
+    told: list[tuple[int, int | None]] = []
+
+    def tell(step: str, done: int, total: int | None) -> None:
+        if step == "read":
+            told.append((done, total))
+
+    prepare(section(path, clean=[], split={"test": 0, "validation": 0, "near_duplicates": None}), renderer,
+            tmp_path / "out", tell=tell)  # fmt: skip
+    assert [done for done, _ in told] == [0, 2048, 4096, 6144, 8192, 9000]
+    assert told[0][1] is None and told[-1][1] == 9000
+    # Files are read up to a megabyte ahead, packed ones whole
+    assert all(total is not None and done <= total <= 9500 for done, total in told[1:])

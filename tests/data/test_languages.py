@@ -7,7 +7,17 @@ import sys
 import pytest
 
 from danlu.data import languages
-from danlu.data.languages import counted_in_characters, language_of, letters_of, script_language, size_of
+from danlu.data.languages import (
+    _SCRIPTS,
+    counted_in_characters,
+    language_of,
+    letters_of,
+    load_model,
+    script_language,
+    size_of,
+)
+from danlu.recipe import parse_recipe
+from danlu.recipe.cleaners import LANGUAGES
 from danlu.recipe.errors import UserError
 
 SCRIPTS = [
@@ -96,3 +106,19 @@ def test_chinese_needs_no_package_and_french_says_what_to_install(monkeypatch: p
 def test_sizes(text: str, expected: tuple[int, str]) -> None:
     assert size_of(text) == expected
     assert counted_in_characters(text) is (expected[1] == "characters")
+
+
+def test_every_language_that_may_be_allowed_can_be_found() -> None:
+    known = {found["lang"] for found in load_model().detect("hello", model="lite", k=400, threshold=-1.0)}
+    assert known >= LANGUAGES
+    assert set(_SCRIPTS) | {"zh", "ja", "ko", "en"} <= LANGUAGES
+
+
+@pytest.mark.parametrize(
+    ("code", "meant"), [("english", "en"), ("zh-CN", "zh"), ("EN", "en"), ("中文", "zh"), ("xx", "")]
+)
+def test_a_language_that_nothing_tells_apart_is_refused(code: str, meant: str) -> None:
+    recipe = f"name: x\ndata:\n  sources: [{{path: a.jsonl}}]\n  clean: [{{type: language, allow: [zh, {code}]}}]\n"
+    with pytest.raises(UserError, match=f"'{code}' is no language") as caught:
+        parse_recipe(recipe)
+    assert caught.value.fix.startswith(f"did you mean '{meant}'? Known: af, " if meant else "Known: af, ")

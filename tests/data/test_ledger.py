@@ -111,5 +111,5 @@ def test_changes_are_counted_by_step(renderer: ChatRenderer, tmp_path: Path) -> 
 def test_nothing_at_all_is_an_error_not_an_empty_book(renderer: ChatRenderer, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"rows\.jsonl: is empty"):
         prepare(section(write_jsonl(tmp_path / "rows.jsonl", [])), renderer, tmp_path / "out")
-    with pytest.raises(UserError, match="no training rows are left of 0 read"):
+    with pytest.raises(UserError, match="the sources hold no rows"):
         prepare(section(write_jsonl(tmp_path / "blank.jsonl", ["", ""])), renderer, tmp_path / "blank")

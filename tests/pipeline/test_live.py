@@ -124,3 +124,39 @@ def test_a_long_curve_is_held_as_means() -> None:
 def test_small_things() -> None:
     assert [clock_time(s) for s in (7, 750, 11_100, None, math.inf)] == ["0:07", "12:30", "3:05:00", "–:––", "–:––"]
     assert fitted(["aaaa", "bbbb", "cc"], 11) == ["aaaa · bbbb", "cc"]
+
+
+def prepared(*, terminal: bool) -> str:
+    """What is shown of a data stage that reads and then renders 100,000 rows at two paces."""
+    watch = Watch()
+    console = Console(width=110, force_terminal=terminal, file=io.StringIO(), color_system=None)
+    display = RunDisplay(console, clock=watch)
+    display({"event": "stage", "stage": "data", "status": "started"})
+    for note, pace in (("read", 2000), ("render", 500)):
+        for seconds in range(21):
+            watch.now += 1
+            display({"event": "progress", "done": seconds * pace, "total": 100_000, "note": note})
+            if terminal and seconds == 20:
+                console.print(display._picture())
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_rows_have_a_pace_and_a_time_left_step_by_step() -> None:
+    shown = prepared(terminal=True)
+    assert "40000/100000 2,000 rows/s" in shown and "10000/100000 500 rows/s" in shown
+    said = [line.strip() for line in prepared(terminal=False).splitlines()]
+    assert "data  read 18,000/100,000  2,000 rows/s  0:41 left" in said
+    assert all("rows/s" in line for line in said[1:] if " 0/" not in line)
+
+
+def test_rows_that_nobody_can_count_have_a_pace() -> None:
+    watch = Watch()
+    console = Console(width=110, file=io.StringIO(), color_system=None)
+    display = RunDisplay(console, clock=watch)
+    display({"event": "stage", "stage": "data", "status": "started"})
+    for done in range(0, 60_000, 1000):
+        watch.now += 1
+        display({"event": "progress", "done": done, "total": None, "note": "read"})
+    assert isinstance(console.file, io.StringIO)
+    assert "1,000 rows/s" in console.file.getvalue() and "left" not in console.file.getvalue()

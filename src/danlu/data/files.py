@@ -9,7 +9,7 @@ import os
 import re
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,12 +30,28 @@ BOM = b"\xef\xbb\xbf"
 WIDE = {b"\xff\xfe\x00\x00": "UTF-32", b"\x00\x00\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
+def _nothing_read() -> float:
+    return 0.0
+
+
+def _all_read() -> float:
+    return 1.0
+
+
+@dataclass(slots=True)
+class Place:
+    """How far a file was read: `share()` is 0 to 1."""
+
+    share: Callable[[], float] = _nothing_read
+
+
 @dataclass(frozen=True, slots=True)
 class SourceFile:
     """One file, and the name that records carry: relative to the folder or to where the glob begins."""
 
     path: Path
     name: str
+    place: Place = field(default_factory=Place, compare=False, repr=False)
 
     @contextmanager
     def open_packed(self) -> Iterator[BinaryIO]:
@@ -48,8 +64,12 @@ class SourceFile:
             packed = self.path.open("rb", buffering=0 if self.path.suffix.lower() not in COMPRESSED else BUFFER)
         except OSError as error:
             raise _unreadable(self.path, error) from None
+        size, before = max(1, os.fstat(packed.fileno()).st_size), self.place.share
         with packed, io.BufferedReader(_Told(self.path, _unpacked(packed, self.path)), BUFFER) as file:
+            self.place.share = lambda: packed.tell() / size
             yield cast(BinaryIO, file)
+        # Its encoding is told by opening it once more while it is read
+        self.place.share = _all_read if before is _nothing_read else before
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
@@ -285,7 +305,15 @@ class FileReader(ABC):
     def chunks(self, size: int) -> Iterator[Chunk]:
         """All records, file by file, `size` a chunk."""
         for file in self.found.files:
+            file.place.share = _nothing_read
+        for file in self.found.files:
             yield from self.chunks_of(file, size)
+
+    def bytes_read(self) -> tuple[float, int]:
+        """How many bytes of its files were read so far, packed ones as they lie there, and how many there are."""
+        sizes = [file.path.stat().st_size for file in self.found.files]
+        shares = [file.place.share() for file in self.found.files]
+        return sum(size * share for size, share in zip(sizes, shares, strict=True)), sum(sizes)
 
     @abstractmethod
     def chunks_of(self, file: SourceFile, size: int) -> Iterator[Chunk]:

@@ -13,7 +13,7 @@ from danlu.data.columns import ColumnsSeen
 from danlu.data.operators import DatasetCleaner, Features
 from danlu.data.passes import CleanPass, FeaturePass, ReadPass, Runner, Steps, dropped_entries
 from danlu.data.personal.scrubber import Scrubber
-from danlu.data.reading import Reader
+from danlu.data.reading import Chunk, Reader
 from danlu.data.row import Dropped, Row
 from danlu.data.shards import Books, ShardCorpus, ShardFolder
 from danlu.data.sources import SOURCES
@@ -63,15 +63,16 @@ class Flow:
         row_cleaners, judge = segmented(cleaners)[0]
         steps = Steps(row_cleaners, redact, self.key, keep, judge, feature_name(0, judge))
         readers: list[Reader] = [SOURCES.load(source.type)(source) for source in sources]
-        index = 0
+        index, shares = 0, list[float]()
         self.tell("read", 0, None)
         for source, reader, prefix in zip(sources, readers, _prefixes(readers), strict=True):
             first = index
-            numbered = enumerate(reader.chunks(SHARD_ROWS), start=index)
+            numbered = enumerate(_watched(reader.chunks(SHARD_ROWS), readers, shares), start=index)
             for count in self.runner.map(ReadPass(source, prefix, steps, folder), numbered):
                 index += 1
                 self.read += count
-                self.tell("read", self.read, None)
+                share = shares[index - 1]
+                self.tell("read", self.read, max(self.read, round(self.read / share)) if share else None)
             if source.columns:
                 self._check_columns(source, ShardFolder(folder), range(first, index))
         self._enter(folder, index)
@@ -191,6 +192,15 @@ def segmented(cleaners: Sequence[Cleaner]) -> list[tuple[tuple[Cleaner, ...], Cl
         else:
             rows.append(cleaner)
     return [*segments, (tuple(rows), None)]
+
+
+def _watched(chunks: Iterator[Chunk], readers: Sequence[Reader], shares: list[float]) -> Iterator[Chunk]:
+    """The chunks; for each, `shares` gets how much of all bytes was read when it came: 0 where nobody knows."""
+    for chunk in chunks:
+        known = [found for reader in readers if (found := reader.bytes_read()) is not None]
+        whole = sum(size for _, size in known)
+        shares.append(sum(done for done, _ in known) / whole if whole and len(known) == len(readers) else 0.0)
+        yield chunk
 
 
 def _prefixes(readers: Sequence[Reader]) -> list[str]:

@@ -167,13 +167,21 @@ def _write(clerk: Clerk, flow: Flow, held: Held, family: Family, rendered: tuple
 def _check_left(summary: Mapping[str, Any]) -> None:
     if summary["splits"]["train"]:
         return
+    if not summary["read"]:
+        raise UserError(
+            "the sources hold no rows",
+            where="data.sources",
+            fix="check the files: one may have nothing but a header line",
+        )
     lost = {step["step"]: step["in"] - step["out"] for step in summary["steps"] if step["in"] > step["out"]}
     went = f"all went to validation {summary['splits']['validation']}, test {summary['splits']['test']}"
     raise UserError(
         f"no training rows are left of {summary['read']} read: "
         + (", ".join(f"{step} dropped {count}" for step, count in lost.items()) or went),
         where="data",
-        fix="look at the ledger above; relax the steps that dropped the rows, or give more rows",
+        fix="lower the shares, or give more rows"
+        if not lost
+        else "relax the steps that dropped the rows, or give more rows",
     )
 
 

@@ -42,6 +42,10 @@ class Reader(Protocol):
         """All records in order, `size` a chunk (the last of a file may be smaller); the file is never held whole."""
         ...
 
+    def bytes_read(self) -> tuple[float, int] | None:
+        """How many bytes were read so far, and how many there are; None where nobody knows."""
+        ...
+
     def decode(self, chunk: Chunk) -> list[Record]:
         """A record for each item, in order; a pure function, called in another process where that pays."""
         ...

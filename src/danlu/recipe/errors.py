@@ -41,6 +41,14 @@ class UserError(DanluError):
     exit_code = 2
 
 
+class ValueRefused(ValueError):
+    """For validators of the recipe: why a value cannot be taken, and what to give instead."""
+
+    def __init__(self, reason: str, fix: str) -> None:
+        super().__init__(reason)
+        self.fix = fix
+
+
 class InternalFault(DanluError):
     """Something that is ours, or the machine's, to mend: a failed proof, a broken artifact. Exit code 1."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from danlu.recipe.errors import UserError, nearest
+from danlu.recipe.errors import UserError, ValueRefused, nearest
 
 Location = tuple[str | int, ...]
 
@@ -54,7 +54,9 @@ def _problem(item: Any, model: type[BaseModel], raw: Any, lines: Mapping[Locatio
     value = item.get("input")
     shown = f" (is {value!r})" if isinstance(value, (str, int, float, bool)) or value is None else ""
     reason = str(item["msg"]).removeprefix("Value error, ")
-    return UserError(f"{reason}{shown}", where=where, fix="danlu recipe schema lists what each field takes")
+    refused = item.get("ctx", {}).get("error")
+    fix = refused.fix if isinstance(refused, ValueRefused) else "danlu recipe schema lists what each field takes"
+    return UserError(f"{reason}{shown}", where=where, fix=fix)
 
 
 def _tag_problem(expected: list[str], where: str, raw: Any, path: Location) -> UserError:

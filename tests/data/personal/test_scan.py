@@ -11,6 +11,7 @@ import pytest
 
 from danlu.data.personal.scan import scan_file
 from danlu.recipe.errors import UserError
+from tests.data.test_files import PACKERS
 
 ROWS: list[dict[str, Any]] = [
     {"text": "电话13912345678", "deep": {"list": ["a", "写给wang@qq.com"]}},
@@ -58,12 +59,12 @@ def test_a_path_leads_into_objects_and_lists(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "field", "reason"),
     [
-        (b'{"text": "a"}\n{"text": 13912345678 oops\n', "text", r"in\.jsonl:2: is not JSON"),
-        (b'{"text": "a"}\n["13912345678"]\n', "text", r"in\.jsonl:2: is not a JSON object"),
+        (b'{"text": "a"}\n{"text": 13912345678 oops\n', "text", r"in\.jsonl:2: broken JSON at character 22"),
+        (b'{"text": "a"}\n["13912345678"]\n', "text", r"in\.jsonl:2: a row must be a JSON object, not list"),
         (b'{"text": 13912345678}\n', "text", r"in\.jsonl:1: the field 'text' is a number, not text"),
         (b'{"text": "a"}\n', "content", r"no row has the field 'content'"),
         (b'{"text": "a"}\n', "text.inner", r"in\.jsonl:1: the field 'text.inner' is not reachable"),
-        (b'{"text": "\xff\xfe"}\n', "text", r"in\.jsonl:1: is not JSON"),
+        (b'{"text": "\xff\xfe"}\n', "text", r"in\.jsonl:1: invalid UTF-8 at byte 11"),
     ],
 )
 def test_bad_input_is_named_and_leaves_no_file(tmp_path: Path, content: bytes, field: str, reason: str) -> None:
@@ -82,5 +83,15 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be written"):
         scan_file(path, "text", tmp_path / "no" / "out")
     (tmp_path / "bad.gz").write_bytes(gzip.compress(b'{"text": "a"}\n' * 50)[:-12])
-    with pytest.raises(UserError, match="not whole gzip"):
+    with pytest.raises(UserError, match="the archive is cut off"):
         scan_file(tmp_path / "bad.gz", "text", tmp_path / "out")
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
+def test_files_are_read_as_the_loader_reads_them(tmp_path: Path, suffix: str) -> None:
+    content = "".join(f'{{"text": "客户{n}来电说，他的手机是13912345678，请回电。"}}\n' for n in range(20)).encode(
+        "gb18030"
+    )
+    path = tmp_path / f"in.jsonl{suffix}"
+    path.write_bytes(PACKERS[suffix](content) if suffix else content)
+    assert scan_file(path, "text", tmp_path / "out") == {"CN_MOBILE": 20}

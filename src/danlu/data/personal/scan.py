@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,10 +11,13 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from danlu.data.files import SourceFile
 from danlu.data.personal.engine import check_names, find_many
+from danlu.data.sources.jsonl import JsonlReader
 from danlu.recipe.errors import UserError
+from danlu.recipe.sources import JsonlSource
 
-_FORM = "write one JSON object a line (.jsonl), in UTF-8"
+_FORM = "write one JSON object a line (.jsonl)"
 _KINDS = {int: "a number", float: "a number", bool: "true or false", list: "a list", dict: "an object"}
 _SHOWN_KEYS = 12
 _BATCH = 256
@@ -29,7 +31,7 @@ def scan_file(
     Blank lines are no rows. Values are never written, neither to `out` nor to an error. `out` appears when it is whole.
 
     Args:
-        path: `.jsonl`, or gzip with a name that ends in `.gz`; UTF-8.
+        path: JSON Lines, in UTF-8 or GB18030; packed, where its name ends in `.gz` or `.zst`.
         field: which text: a key, or a path such as `messages.0.content`; null or missing in a row is an empty text.
         names: as in `find`.
         progress: called with the number of rows done, now and then.
@@ -46,8 +48,8 @@ def scan_file(
     done, seen, keys = 0, False, dict[str, None]()
     aside = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
-        with _opened(path) as source, _created(aside, out) as target:
-            texts = _texts(_rows(source, path), field, path.name, keys)
+        with _created(aside, out) as target:
+            texts = _texts(_rows(path), field, path.name, keys)
             while batch := list(islice(texts, _BATCH)):
                 seen = seen or any(text is not None for _, text in batch)
                 found = find_many([text or "" for _, text in batch], names=names)
@@ -88,16 +90,6 @@ def _check_out(out: Path, path: Path) -> None:
         raise UserError("would be written over the rows", where=str(out), fix="name another file with --out")
 
 
-def _opened(path: Path) -> BinaryIO:
-    try:
-        if path.suffix == ".gz":
-            return gzip.open(path, "rb")  # type: ignore[return-value]
-        return path.open("rb")
-    except OSError as error:
-        fix = "name a .jsonl or .jsonl.gz file"
-        raise UserError(f"cannot be read: {error.strerror}", where=str(path), fix=fix) from None
-
-
 def _created(aside: Path, out: Path) -> BinaryIO:
     try:
         return aside.open("wb")
@@ -107,23 +99,14 @@ def _created(aside: Path, out: Path) -> BinaryIO:
         ) from None
 
 
-def _rows(source: BinaryIO, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    try:
-        for number, line in enumerate(source, 1):
-            line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-            if not line.strip():
-                continue
-            where = f"{path.name}:{number}"
-            try:
-                row = orjson.loads(line)
-            except orjson.JSONDecodeError as error:
-                reason = str(error).partition(":")[0]  # the position; the parser's own words never hold the line
-                raise UserError(f"is not JSON: {reason}", where=where, fix=_FORM) from None
-            if not isinstance(row, dict):
-                raise UserError("is not a JSON object", where=where, fix=_FORM)
-            yield number, row
-    except (EOFError, gzip.BadGzipFile) as error:
-        raise UserError(f"is not whole gzip: {error}", where=str(path), fix="write the file again") from None
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows of a file, read as `data.sources` reads it: unpacked, its encoding told, each line held to be whole."""
+    reader = JsonlReader(JsonlSource(path=str(path)))
+    for chunk in reader.chunks_of(SourceFile(path, path.name), _BATCH):
+        for record in reader.decode(chunk):
+            if record.value is None:
+                raise UserError(record.problem, where=f"{path.name}:{record.line}", fix=_FORM)
+            yield record.line, record.value
 
 
 def _text(row: dict[str, Any], field: str, where: str) -> str | None:

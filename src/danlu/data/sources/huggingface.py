@@ -59,6 +59,10 @@ class HuggingFaceReader:
         if items:
             yield Chunk(name, items, columns=tuple(items[0][1]))
 
+    def bytes_read(self) -> tuple[float, int] | None:
+        """Unknown: rows come from afar."""
+        return None
+
     def decode(self, chunk: Chunk) -> list[Record]:
         """Each row's values as plain data."""
         return [plain_record(chunk.file, number, value) for number, value in chunk.items]

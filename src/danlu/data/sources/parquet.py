@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -38,6 +39,7 @@ class ParquetReader(FileReader):
                 for batch in table.iter_batches(batch_size=size):
                     items = [(number + index, index) for index in range(batch.num_rows)]
                     number += batch.num_rows
+                    file.place.share = partial(float, (number - 1) / table.metadata.num_rows)
                     if items:
                         yield Chunk(file.name, items, _packed(batch), tuple(batch.schema.names))
         except (pa.ArrowException, OSError) as error:
