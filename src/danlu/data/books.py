@@ -63,7 +63,7 @@ class Clerk:
         ledger: the books.
         problems: rows that must not be there.
         scrubber: takes personal data out of reasons and quarantined rows.
-        lengths: tokens and learned tokens of every row in the data set, in turn, for the report.
+        lengths: tokens, learned tokens and those of each of ROLES of every row of the data set, for the report.
         languages: rows of the data set by language and split.
         labels: rows of the data set by label and split.
         quarantined: the first of the rows that could not be used.
@@ -106,7 +106,7 @@ class Clerk:
             row.id, place, row.changed_by, split=split, tokens=result.tokens, learned=result.learned,
             truncated=result.cut, parent=row.parent or None,
         )  # fmt: skip
-        self.lengths.extend((result.tokens, result.learned))
+        self.lengths.extend((result.tokens, result.learned, *result.roles))
         self.languages[result.language, split] += 1
         for label in row.labels:
             self.labels[label, split] += 1

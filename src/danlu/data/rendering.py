@@ -14,6 +14,7 @@ import orjson
 
 from danlu.data.formats import RowProblem, check_row
 from danlu.data.languages import script_language
+from danlu.data.role_tokens import ROLES, role_tokens
 from danlu.data.row import Row
 from danlu.data.shards import ShardFolder
 from danlu.models.chat import ChatRenderer, RenderingProblem, Sample
@@ -34,6 +35,7 @@ class Rendered:
         reason: of the drop, or "".
         cut: tokens that truncation took.
         language: by script.
+        roles: tokens of each of ROLES in all samples.
     """
 
     samples: tuple[Sample, ...] = ()
@@ -42,6 +44,7 @@ class Rendered:
     cut: int = 0
     language: str = ""
     rejected: tuple[Sample, ...] = ()
+    roles: tuple[int, ...] = (0,) * len(ROLES)
 
     @property
     def tokens(self) -> int:
@@ -78,7 +81,8 @@ def render_row(row: Row, renderer: ChatRenderer, max_tokens: int, on_too_long: O
         if not samples or bool(rejected) != wanted:
             return Rendered(step=TOKENS, reason=f"no learned token within {max_tokens} tokens")
     language = script_language(row.question() or row.answer())
-    return Rendered(tuple(samples), cut=cut, language=language, rejected=tuple(rejected))
+    whose = role_tokens(samples, renderer)
+    return Rendered(tuple(samples), cut=cut, language=language, rejected=tuple(rejected), roles=whose)
 
 
 def _samples(row: Row, renderer: ChatRenderer, enough: int | None) -> list[Sample]:
@@ -176,7 +180,8 @@ def dump_rendered(rendered: Rendered) -> bytes:
         [[sample.input_ids, sample.spans, sample.turns] for sample in samples]
         for samples in (rendered.samples, rendered.rejected)
     )
-    return orjson.dumps([liked, rejected, rendered.step, rendered.reason, rendered.cut, rendered.language])
+    facts = [rendered.step, rendered.reason, rendered.cut, rendered.language, rendered.roles]
+    return orjson.dumps([liked, rejected, *facts])
 
 
 def load_rendered(folder: Path, index: int) -> Sequence[Rendered]:
@@ -188,5 +193,5 @@ def _parse(values: list[Any]) -> Rendered:
     samples, rejected = (
         tuple(Sample(ids, [(a, b) for a, b in spans], turns) for ids, spans, turns in value) for value in values[:2]
     )
-    step, reason, cut, language = values[2:]
-    return Rendered(samples, step, reason, cut, language, rejected)
+    step, reason, cut, language, roles = values[2:]
+    return Rendered(samples, step, reason, cut, language, rejected, tuple(roles))

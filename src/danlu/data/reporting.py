@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 
 from danlu.data.books import Clerk
+from danlu.data.role_tokens import ROLES
 from danlu.data.shards import Books
 from danlu.recipe.errors import UserError
 
@@ -35,7 +36,7 @@ def collect(
         "version": VERSION,
         "ledger": dict(summary),
         "examples": _examples(books),
-        "lengths": _lengths(np.array(clerk.lengths, dtype=np.int64).reshape(-1, 2)),
+        "lengths": _lengths(np.array(clerk.lengths, dtype=np.int64).reshape(-1, 2 + len(ROLES))),
         "languages": _by_split(clerk.languages),
         "labels": _by_split(clerk.labels),
         "quarantine": {"examples": clerk.quarantined},
@@ -68,9 +69,13 @@ def _examples(books: Iterable[Books]) -> dict[str, list[dict[str, Any]]]:
 
 
 def _lengths(table: np.ndarray) -> dict[str, Any]:
-    """Histograms of tokens per row, asked and answered, on a common logarithmic scale; and what limits would cut."""
+    """Histograms of tokens per row, asked and answered and by role, on a common logarithmic scale; what limits cut.
+
+    Args:
+        table: tokens, learned tokens, and those of each of ROLES of each row, int [rows, 2 + roles].
+    """
     if not len(table):
-        return {"rows": 0, "edges": [], "asked": [], "answered": [], "limits": []}
+        return {"rows": 0, "edges": [], "asked": [], "answered": [], "roles": [], "limits": []}
     total, answered = table[:, 0], table[:, 1]
     asked = total - answered
     edges = np.unique(np.geomspace(1, max(2, int(total.max()) + 1), 25).round().astype(np.int64))
@@ -84,8 +89,20 @@ def _lengths(table: np.ndarray) -> dict[str, Any]:
         "edges": edges.tolist(),
         "asked": np.histogram(asked, edges)[0].tolist(),
         "answered": np.histogram(answered, edges)[0].tolist(),
+        "roles": [_role(role, tokens[tokens > 0], edges) for role, tokens in zip(ROLES, table[:, 2:].T, strict=True)],
         "quantiles": {str(q): int(np.quantile(total, q / 100, method="higher")) for q in (50, 90, 95, 99, 100)},
         "limits": limits,
+    }
+
+
+def _role(name: str, tokens: np.ndarray, edges: np.ndarray) -> dict[str, Any]:
+    """Of the rows in which somebody has this role: how many there are, and how many tokens are theirs in each."""
+    return {
+        "role": name,
+        "rows": len(tokens),
+        "tokens": int(tokens.sum()),
+        "median": int(np.quantile(tokens, 0.5, method="higher")) if len(tokens) else 0,
+        "histogram": np.histogram(tokens, edges)[0].tolist(),
     }
 
 

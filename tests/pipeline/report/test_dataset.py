@@ -219,6 +219,13 @@ def test_steps_stand_in_the_order_of_the_funnel_whatever_the_order_of_the_file()
     assert "median 141 99 % of rows up to 1,307 longest 2,044" in text
 
 
+def test_each_role_has_its_histogram_and_one_that_nobody_has_is_left_out() -> None:
+    text = text_of(FULL)
+    shown = text[text.index("Whose tokens they are") : text.index("What a maximum length would cut")]
+    assert "9,110 77" in shown and "9,110 64" in shown and " tool " not in shown
+    assert section(render(FULL), "lengths").count('class="columns"') == 2
+
+
 def test_folders_of_the_machine_are_not_told_unless_names_clash() -> None:
     data = copy.deepcopy(FULL)
     sets = data["contamination"]["sets"]

@@ -176,7 +176,7 @@ def quarantine(report: Mapping[str, Any], rows: Rows) -> dict[str, Any]:
 
 
 def lengths(report: Mapping[str, Any], ledger: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Tokens asked and answered, and what a length limit would cut; None without rows."""
+    """Tokens asked and answered, those of each role, and what a length limit would cut; None without rows."""
     rows, total = whole(report.get("rows")), whole(mapping(ledger.get("tokens")).get("total"))
     if not rows:
         return None
@@ -186,10 +186,28 @@ def lengths(report: Mapping[str, Any], ledger: Mapping[str, Any]) -> dict[str, A
     quantiles = {str(q): whole(value) for q, value in mapping(report.get("quantiles")).items()}
     return {
         "chart": dataset_charts.mirrored(edges, asked, answered, names),
+        "roles": [
+            _role(mapping(role), edges, total) for role in sequence(report.get("roles")) if mapping(role).get("rows")
+        ],
         "quantiles": [
             (_quantile(q), count(value)) for q, value in sorted(quantiles.items(), key=lambda i: (i[1], i[0]))
         ],
         "limits": [_limit(mapping(limit), rows, total) for limit in sequence(report.get("limits"))],
+    }
+
+
+def _role(report: Mapping[str, Any], edges: Sequence[int], total: int) -> dict[str, Any]:
+    """The tokens of one role, drawn over the bins of the whole."""
+    name, rows = words.called(words.ROLES, report.get("role")), whole(report.get("rows"))
+    bars = [
+        (f"{edge:,}", whole(amount)) for edge, amount in zip(edges, sequence(report.get("histogram")), strict=False)
+    ]
+    return {
+        "name": name,
+        "chart": dataset_charts.columns(bars, name),
+        "rows": count(rows),
+        "median": count(whole(report.get("median"))),
+        "share": percent(whole(report.get("tokens")) / total, 1) if total else "",
     }
 
 

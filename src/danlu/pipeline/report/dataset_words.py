@@ -85,6 +85,12 @@ DIMENSIONS = {
     "topic": ("topic", "话题"),
     "wording": ("wording", "用词"),
 }
+ROLES = {
+    "system": ("system", "系统"),
+    "user": ("user", "用户"),
+    "assistant": ("assistant", "助手"),
+    "tool": ("tool", "工具"),
+}
 SPLITS = {"train": ("training", "训练集"), "validation": ("validation", "验证集"), "test": ("test", "测试集")}
 
 
