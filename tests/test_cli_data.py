@@ -75,10 +75,10 @@ def test_pii_says_when_there_is_nothing(monkeypatch: pytest.MonkeyPatch, capsys:
 @pytest.mark.parametrize(
     ("content", "arguments", "said"),
     [
-        (f'{{"text": "a"}}\n{{"text": {MOBILE} oops\n'.encode(), (), ("rows.jsonl:2: is not JSON", "one JSON object")),
-        (b"id,text\n1,a\n", (), ("rows.jsonl:1: is not JSON", ".jsonl")),
-        (b'{"text": "\xc4\xe3"}\n', (), ("rows.jsonl:1: is not JSON", "in UTF-8")),
-        (b'["a"]\n', (), ("rows.jsonl:1: is not a JSON object", "one JSON object")),
+        (f'{{"text": "a"}}\n{{"text": {MOBILE} oops\n'.encode(), (), ("rows.jsonl:2: broken JSON", "one JSON object")),
+        (b"id,text\n1,a\n", (), ("rows.jsonl:1: broken JSON", ".jsonl")),
+        (b'{"text": "\xff\xff"}\n', (), ("rows.jsonl:1: ", "UTF-8")),
+        (b'["a"]\n', (), ("rows.jsonl:1: a row must be a JSON object", "one JSON object")),
         (b'{"text": 5}\n', (), ("rows.jsonl:1: the field 'text' is a number, not text", "--field")),
         (b'{"text": ["a"]}\n', (), ("is a list, not text", "messages.0.content")),
         (b'{"id": 1, "body": "a"}\n', (), ("no row has the field 'text'", "the rows have: id, body")),
@@ -114,7 +114,7 @@ def test_pii_without_a_file(
 ) -> None:
     assert call(monkeypatch, "data", "pii", named, "--out", "spans.jsonl") == 2
     error = capsys.readouterr().err
-    assert said in error and "fix: name a .jsonl" in error
+    assert said in error and "fix: check that it exists" in error
     assert call(monkeypatch, "data", "pii", named) == 2
     assert "Missing option '--out'" in capsys.readouterr().err
 

@@ -186,9 +186,13 @@ def leaks(root: Path, tokenizer: Any, seen: Seen | None = None) -> dict[str, lis
     found: dict[str, list[str]] = {}
     for path in sorted(root.rglob("*")):
         if path.is_file():
-            key = (path, path.stat().st_mtime_ns, path.stat().st_size)
+            try:
+                key = (path, path.stat().st_mtime_ns, path.stat().st_size)
+                read = [] if key in seen else contents(path, tokenizer)
+            except FileNotFoundError:  # of a save that was renamed meanwhile: it is seen under its name next time
+                continue
             if key not in seen:
-                texts = [flat(text) for text in (*contents(path, tokenizer), str(path.relative_to(root)))]
+                texts = [flat(text) for text in (*read, str(path.relative_to(root)))]
                 seen[key] = [name for name, value in MARKS.items() if any(flat(value) in text for text in texts)]
             if seen[key]:
                 found[str(path.relative_to(root))] = seen[key]
