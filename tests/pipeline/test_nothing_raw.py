@@ -188,7 +188,7 @@ def leaks(root: Path, tokenizer: Any, seen: Seen | None = None) -> dict[str, lis
         if path.is_file():
             try:
                 key = (path, path.stat().st_mtime_ns, path.stat().st_size)
-                read = [] if key in seen else contents(path, tokenizer)
+                read = [] if key in seen else list(contents(path, tokenizer))
             except FileNotFoundError:  # of a save that was renamed meanwhile: it is seen under its name next time
                 continue
             if key not in seen:
