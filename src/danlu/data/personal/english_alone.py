@@ -64,21 +64,38 @@ _CELL = re.compile(
 )
 
 
+# What a text must hold for a pattern to be tried at all: most hold none of it, and a look for plain words is quick
+_GREETS = ("Dear ", "Hi", "Hello", "Hey", "ood ", "hank", "orning", "fternoon", "vening")
+_TITLES = ("Mr", "Ms", "Miss", "Dr", "Prof")
+_NEAR = (
+    "poke with ", "poke to ", "oommate ", "artner ", "usband ", "wife ", "Wife ", " son ", "aughter ",
+    "mother ", "Mother ", "father ", "Father ", "brother ", "Brother ", "sister ", "Sister ", "olleague ", "eighbo",
+    "friend ", "Friend ", "ousin ", "tag says", "thx ", "hanks", "egards,", "heers,", " - ", " – ", "—",
+)  # fmt: skip
+_CALLS = (", please", ", thank", ", can you", ", could you", ", would you", ", will you", ", do you", ", did you")
+
+
 def names_alone(text: str) -> Iterator[Span]:
     """Spans of such names; the text is folded."""
     yield from _speakers(text)
-    yield from _greeted(text)
+    if _has(text, _GREETS):
+        yield from _greeted(text)
     if "\n" in text:
         yield from _in_letters(text)
     if "ame" in text or "AME" in text:
         yield from _in_forms(text)
     if _ROWS.search(text):
         yield from _in_cells(text)
-    yield from _titled(text)
-    for pattern in (_BY, _KNOWN_BY, _CALLED):
-        for match in pattern.finditer(text):
+    if _has(text, _TITLES):
+        yield from _titled(text)
+    for pattern, needs in ((_BY, (" by ",)), (_KNOWN_BY, _NEAR), (_CALLED, _CALLS)):
+        for match in pattern.finditer(text) if _has(text, needs) else ():
             if _is_given(match["name"]) and (pattern is _BY or not _is_a_word_too(match["name"])):
                 yield _found(match, 0.6)
+
+
+def _has(text: str, needs: tuple[str, ...]) -> bool:
+    return any(word in text for word in needs)
 
 
 def _greeted(text: str) -> Iterator[Span]:
