@@ -6,9 +6,9 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
-from danlu.data.personal.chinese_words import is_known
 from danlu.data.personal.english_words import LOWER, UPPER, kind_of
 from danlu.data.personal.spans import Span
+from danlu.data.personal.told_values import is_telling
 
 _NAMES = ("CN_NAME", "EN_NAME")
 _GIVEN = ("w", "g", "G")
@@ -45,9 +45,8 @@ def repeats(text: str, found: Sequence[Span]) -> Iterator[Span]:
 
 
 def _counts(name: str, span: Span) -> bool:
-    if span.kind == "EN_NAME":
-        return " " in name or (span.confidence >= 0.7 and kind_of(name)[:1] in _GIVEN and kind_of(name)[2:3] == "-")
-    return len(name) > 2 or (len(name) == 2 and not is_known(name))
+    given = span.kind == "EN_NAME" and kind_of(name)[:1] in _GIVEN and kind_of(name)[2:3] == "-"
+    return is_telling(name, span.kind) or (given and span.confidence >= 0.7)
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:

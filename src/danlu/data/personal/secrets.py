@@ -176,9 +176,13 @@ def _opaque(text: str) -> Iterator[Span]:
         value = _trimmed(match.group(1))
         if _is_opaque(value, led=match.group()[:3] == "授权码"):
             yield Span(match.start(1), match.start(1) + len(value), "SECRET", 0.8)
-    for match in _KEY_CELL.finditer(text):
-        above = text[: text.rfind("\n", 0, match.start()) + 1]
-        if _KEY_HEADING.search(above) and not _HASH_HEADING.search(above):
+    heading = _KEY_HEADING.search(text)
+    if heading is None:
+        return
+    other = _HASH_HEADING.search(text)
+    for match in _KEY_CELL.finditer(text, heading.end()):
+        line = text.rfind("\n", 0, match.start()) + 1
+        if heading.end() <= line and not (other and other.end() <= line):
             yield Span(match.start(), match.end(), "SECRET", 0.7)
 
 
